@@ -1,0 +1,1 @@
+"""Commands around the service: demo, benchmark, emulators."""

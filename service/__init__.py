@@ -1,0 +1,1 @@
+"""AudioConnector Bridge: Genesys Cloud phone calls spoken with OpenAI's Realtime API."""
