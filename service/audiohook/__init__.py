@@ -1,0 +1,1 @@
+"""The AudioHook protocol and its authentication, sans-I/O. Source: Genesys AudioHook."""

@@ -1,0 +1,1 @@
+"""Who may call us: client secrets by API key."""
