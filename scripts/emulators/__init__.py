@@ -1,0 +1,1 @@
+"""Stand-ins for Genesys and for OpenAI Realtime, written from the public protocols."""
