@@ -1,0 +1,182 @@
+"""What the demo tells: progress while the call runs, then the conversation and the figures."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.emulators.genesys import CallEvent, CallReport
+
+_PROGRESS = {
+    "opened": "the call is open",
+    "playback_started": "the agent speaks",
+    "playback_completed": "the agent is silent",
+    "caller_speaks": "the caller speaks",
+    "barge_in": "the agent is interrupted",
+    "dtmf": "the caller presses a key",
+    "disconnect": "the service ends the call",
+    "close": "the caller hangs up",
+    "violation": "THE SERVICE BROKE THE PROTOCOL",
+}
+
+
+class Teller:
+    """Writes progress for people to stderr, so that stdout holds the result alone."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self._is_json = is_json
+        self._began = time.monotonic()
+
+    def say(self, sentence: str) -> None:
+        """Tell what happens now."""
+        sys.stderr.write(f"demo: {sentence}\n")
+        sys.stderr.flush()
+
+    def follow(self, event: CallEvent) -> None:
+        """Tell an event of the call as it happens."""
+        if sentence := _PROGRESS.get(event.name):
+            sys.stderr.write(f"  {event.at_ms / 1_000:5.1f} s  {sentence}\n")
+            sys.stderr.flush()
+
+    def fail(self, problem: str) -> None:
+        """Tell why there is no story; with --json as an object that has every key."""
+        sys.stderr.write(f"demo: failed: {problem}\n")
+        if self._is_json:
+            print(json.dumps(Story.nothing().to_dict()))
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The finished call, by what both ends saw; `problems` empty means that all was right."""
+
+    turns: list[dict[str, Any]]
+    barge_ins: int
+    answer_latency_ms: list[int]
+    disconnect: dict[str, Any] | None
+    recording: str | None
+    events: str | None
+    problems: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing went wrong."""
+        return not self.problems
+
+    @classmethod
+    def nothing(cls) -> "Story":
+        """The story of a call that did not take place."""
+        return cls([], 0, [], None, None, None, ["the call did not take place"])
+
+    @classmethod
+    def of(
+        cls, report: CallReport, events: Path | None, recording: Path, *, expects_barge_in: bool
+    ) -> "Story":
+        """Put together what the caller measured and what the service published."""
+        published = _read(events)
+        barge_ins = sum(barge_in.stopped_audio for barge_in in report.barge_ins)
+        outcome = report.disconnect
+        return cls(
+            turns=[_turn(event["data"]) for event in _of_type(published, "call.turn.v1")],
+            barge_ins=barge_ins,
+            answer_latency_ms=[round(latency) for latency in report.response_latencies_ms],
+            disconnect=None
+            if outcome is None
+            else {"reason": outcome.reason, "output_variables": outcome.output_variables},
+            recording=str(recording),
+            events=str(events) if events else None,
+            problems=_problems(report, published, has_barge_in=barge_ins == int(expects_barge_in)),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "ok": self.ok,
+            "turns": self.turns,
+            "barge_ins": self.barge_ins,
+            "answer_latency_ms": self.answer_latency_ms,
+            "disconnect": self.disconnect,
+            "recording": self.recording,
+            "events": self.events,
+        }
+
+
+def tell(story: Story, *, is_json: bool) -> None:
+    """Print the story: for machines on one line, for people as a transcript with figures."""
+    for problem in story.problems:
+        sys.stderr.write(f"demo: NOT OK: {problem}\n")
+    if is_json:
+        print(json.dumps(story.to_dict()))
+        return
+    print("\nThe conversation, as the caller's ear had it:\n")
+    for turn in story.turns:
+        _print_turn(turn)
+    print()
+    print(f"  answers began after   {_list(story.answer_latency_ms)} ms (end of speech to sound)")
+    print(f"  interruptions         {story.barge_ins}")
+    print(f"  how it ended          {_ending(story.disconnect)}")
+    print(f"  recording             {story.recording} (left: caller, right: agent)")
+    print(f"  events                {story.events}")
+    print(f"\n{'All was right.' if story.ok else 'Something was wrong; see above.'}")
+
+
+def _print_turn(turn: dict[str, Any]) -> None:
+    clock = f"{turn['start_ms'] / 1_000:5.1f}–{turn['end_ms'] / 1_000:4.1f} s"
+    print(f"  {clock}  {turn['speaker'] + ':':7} {turn['heard'] or '(nothing was heard)'}")
+    if turn["interrupted"]:
+        unheard = turn["text"].removeprefix(turn["heard"]).strip()
+        print(f"{'':25}— interrupted; never heard: “{unheard}”")
+
+
+def _ending(disconnect: dict[str, Any] | None) -> str:
+    if disconnect is None:
+        return "the caller hung up"
+    variables = ", ".join(f"{k}={v!r}" for k, v in disconnect["output_variables"].items())
+    return f"{disconnect['reason']}, handed back to the flow with {variables}"
+
+
+def _list(values: list[int]) -> str:
+    return " · ".join(str(value) for value in values) or "–"
+
+
+def _turn(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "speaker": data["speaker"],
+        "text": data.get("text_generated", data["text"]),
+        "heard": data["text"],
+        "start_ms": data["start_ms"],
+        "end_ms": data["end_ms"],
+        "interrupted": data["interrupted"],
+    }
+
+
+def _read(events: Path | None) -> list[dict[str, Any]]:
+    """Return the call's events, turns in conversation order."""
+    if events is None:
+        return []
+    read = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+    return sorted(read, key=lambda event: event["data"].get("seq", 0))
+
+
+def _of_type(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"] == kind]
+
+
+def _problems(report: CallReport, events: list[dict[str, Any]], *, has_barge_in: bool) -> list[str]:
+    """Say what a good service would not have done."""
+    problems = [f"the service broke the protocol: {violation}" for violation in report.violations]
+    if report.server_closed_first:
+        problems.append("the service closed the socket first")
+    if report.errors_sent:
+        problems.append(f"the caller had to complain: {report.errors_sent}")
+    if not has_barge_in:
+        problems.append("the agent was not interrupted exactly as often as the caller did it")
+    if not report.response_latencies_ms:
+        problems.append("the caller was never answered")
+    speakers = {event["data"]["speaker"] for event in _of_type(events, "call.turn.v1")}
+    if speakers != {"caller", "agent"}:
+        problems.append("the events do not hold turns of both sides")
+    if [len(_of_type(events, f"call.{kind}.v1")) for kind in ("started", "ended")] != [1, 1]:
+        problems.append("the events do not hold one beginning and one end")
+    return problems

@@ -1,0 +1,151 @@
+"""The web application: who may call, health, and one `CallSession` per accepted socket."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from service.audiohook.upgrade import CallIdentity, UpgradeRequest
+from service.call import CallServices, CallSession
+from service.gate import Gate, Refused
+from service.live_calls import LiveCalls
+from service.logs import call_id
+from service.outbox.port import EventSink
+
+RETRY_AFTER_S = 5
+"""Told to callers that we cannot take: by then another instance may have started."""
+
+_log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the aware wall-clock time, for events."""
+    return datetime.now(UTC)  # noqa: TID251 the edge where wall-clock time enters
+
+
+def unix_now() -> float:
+    """Return Unix seconds, for the clock rules of signatures."""
+    return time.time()  # noqa: TID251 the edge where wall-clock time enters
+
+
+def create_app(
+    *, gate: Gate, calls: LiveCalls, services: CallServices, providers: tuple[str, ...]
+) -> Starlette:
+    """Return the application. `providers` are the names that `/readyz` shows."""
+    door = _Door(gate, calls, services)
+    app = Starlette(
+        routes=[
+            Route("/livez", _livez),
+            Route("/readyz", _readyz_of(calls, providers)),
+            Route("/audiohook{rest:path}", _not_a_socket),
+            # Every other path too: a Connector ID may be appended to the base URI without a
+            # slash, and what is no path of ours is refused by the gate (404).
+            WebSocketRoute("/{path:path}", door.upgrade),
+        ],
+        lifespan=_lifespan_of(services.events),
+    )
+    app.router.redirect_slashes = False  # Genesys follows no redirects
+    return app
+
+
+class _Door:
+    """Turns an upgrade request into a call, or into a refusal before the 101."""
+
+    def __init__(self, gate: Gate, calls: LiveCalls, services: CallServices) -> None:
+        self._gate = gate
+        self._calls = calls
+        self._services = services
+
+    async def upgrade(self, socket: WebSocket) -> None:
+        """Serve one upgrade request to the end of its call."""
+        scope = socket.scope
+        request = UpgradeRequest.from_asgi(
+            scope["raw_path"], scope["query_string"], scope["headers"]
+        )
+        if not self._calls.has_room():
+            await self._refuse_for_now(socket)
+            return
+        try:
+            identity = await self._gate.admit(request)
+        except Refused as refused:
+            _log.warning(
+                "an upgrade was refused",
+                extra={"status": refused.status, "reason": refused.reason},
+            )
+            await _deny(socket, refused.status, refused.body, refused.retry_after_s)
+            return
+        if not self._calls.has_room():  # others may have come in meanwhile
+            await self._refuse_for_now(socket)
+            return
+        await self._serve(socket, identity)
+
+    async def _serve(self, socket: WebSocket, identity: CallIdentity) -> None:
+        call_id.set(identity.session_id or "")
+        call = CallSession(socket, identity, self._services)
+        with self._calls.serving(call):
+            try:
+                await socket.accept()
+            except OSError:  # in this way the server tells of a socket that is gone
+                _log.info("the caller was gone before the call began")
+                return
+            try:
+                await call.run()
+            except Exception:  # one call must not end others, nor be told about on the wire
+                _log.exception("a call failed inside")
+
+    async def _refuse_for_now(self, socket: WebSocket) -> None:
+        _log.warning(
+            "an upgrade was refused: no room",
+            extra={"calls": len(self._calls), "draining": self._calls.is_draining},
+        )
+        await _deny(socket, 503, "Service Unavailable", RETRY_AFTER_S)
+
+
+async def _deny(socket: WebSocket, status: int, body: str, retry_after_s: int | None) -> None:
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    await socket.send_denial_response(PlainTextResponse(body + "\n", status, headers))
+
+
+async def _livez(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _readyz_of(calls: LiveCalls, providers: tuple[str, ...]) -> Callable[[Request], Response]:
+    def readyz(_: Request) -> Response:
+        state = {
+            "ready": calls.has_room(),
+            "draining": calls.is_draining,
+            "calls": len(calls),
+            "max_calls": calls.max_calls,
+            "providers": list(providers),
+        }
+        return JSONResponse(state, status_code=200 if calls.has_room() else 503)
+
+    return readyz
+
+
+async def _not_a_socket(request: Request) -> Response:
+    """Answer plain HTTP on the WebSocket's paths (bad inputs 1 and 2)."""
+    if request.method == "GET":
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        return PlainTextResponse("A WebSocket upgrade is required.\n", 426, headers)
+    return PlainTextResponse("Method Not Allowed\n", 405, {"Allow": "GET"})
+
+
+def _lifespan_of(
+    events: EventSink,
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await events.start()
+        yield
+        await events.aclose()
+
+    return lifespan

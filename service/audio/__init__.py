@@ -1,0 +1,1 @@
+"""Sound as bytes: the playout clock. No I/O, no clock."""

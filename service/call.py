@@ -1,0 +1,400 @@
+"""One phone call: the caller's AudioHook session on one side, a speech provider on the other.
+
+Three pumps run side by side: the caller's socket is only read, the provider's events are acted
+on, and one writer owns the caller's socket. What has rules lives in the small machines that they
+drive: `audiohook.connection`, `turns` with its playout clock, `dtmf`, `farewell`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from starlette.websockets import WebSocket
+
+from service import handover
+from service.audiohook import messages as hook
+from service.audiohook.connection import AudioHookConnection, State
+from service.audiohook.upgrade import CallIdentity
+from service.bots.port import BotService
+from service.call_events import EndReason
+from service.call_record import CallRecord
+from service.caller_socket import CallerSocket, CallOver
+from service.dtmf import DtmfCollector
+from service.farewell import Farewell
+from service.logs import log_call
+from service.outbox.port import EventSink
+from service.speech import port as speech
+from service.turns import Turns
+
+MAX_RATE_LIMITS = 3
+"""After so many complaints of the client's rate limiter the call cannot go on (bad input 78)."""
+LATE_WORDS_S = 2.0
+"""How long recognised words are waited for after the call (Realtime specification, 7.6)."""
+
+_ENDING_TOOLS: dict[str, EndReason] = {"end_call": "bot_completed", "transfer_to_agent": "transfer"}
+_TALKING = (State.OPEN, State.DRAINING)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallServices:
+    """What every call of the process shares.
+
+    `clock` gives monotonic seconds, `wall_clock` the aware UTC time.
+    """
+
+    bots: BotService
+    speech: speech.SpeechProvider
+    events: EventSink
+    max_call_s: float
+    clock: Callable[[], float]
+    wall_clock: Callable[[], datetime]
+
+
+class CallSession:
+    """Serves one accepted socket until it is closed. Call `run` once."""
+
+    def __init__(self, socket: WebSocket, identity: CallIdentity, services: CallServices) -> None:
+        now = services.clock()
+        self._socket = CallerSocket(socket)
+        self._identity = identity
+        self._services = services
+        self._clock = services.clock
+        self._connection = AudioHookConnection(
+            session_id=identity.session_id, organization_id=identity.organization_id, now=now
+        )
+        self._bot = services.bots.get_bot(identity.bot_id)
+        self._turns = Turns(self._bot.vad)
+        self._playout = self._turns.playout
+        self._receipt = self._turns.receipt
+        self._keys = DtmfCollector()
+        self._record: CallRecord | None = None
+        self._speech: speech.SpeechSession | None = None
+        self._farewell: Farewell | None = None
+        self._end_reason: EndReason | None = None
+        self._output_variables: dict[str, str] = {}
+        self._accepted_at = now
+        self._opened_at = math.inf
+        self._is_open = asyncio.Event()
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve the call to its end, whoever ends it.
+
+        What peers do never raises; a bug of ours does, after the caller was handed over.
+        """
+        has_crashed = True
+        try:
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump_caller())
+                pumps.create_task(self._pump_speech())
+                pumps.create_task(self._pump_playout())
+        except* CallOver:
+            has_crashed = False
+        finally:
+            if has_crashed:
+                await self._disconnect_after_crash()
+            await self._finish(has_crashed=has_crashed)
+
+    def drain(self) -> None:
+        """End the call soon because the process ends: the caller is told and handed over."""
+        self._begin_end("drain")
+
+    # The caller's socket: reading.
+
+    async def _pump_caller(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if isinstance(message, bytes):
+                await self._on_caller_audio(message)
+            else:
+                self._on_text(message)
+
+    async def _on_caller_audio(self, frame: bytes) -> None:
+        now = self._clock()
+        pcmu = self._connection.receive_audio(frame, now=now)
+        if not pcmu:
+            self._wake.set()  # it may have been one dropped frame too many
+            return
+        if (pcmu := self._turns.hear_caller(pcmu, now)) and self._speech:
+            await self._speech.send_audio(pcmu)
+
+    def _on_text(self, text: str) -> None:
+        now = self._clock()
+        message = self._connection.receive_text(text, now=now)
+        if message is not None:
+            self._on_message(message, now)
+        self._wake.set()
+
+    def _on_message(self, message: hook.ClientMessage, now: float) -> None:
+        match message:
+            case hook.Open():
+                self._on_open(message, now)
+            case hook.Close():
+                self._on_close(message, now)
+            case hook.Dtmf():
+                self._receipt.dtmf_events += len(message.digits)
+                self._keys.press(message.digits, now)
+            case hook.Ping() | hook.PlaybackStarted() | hook.PlaybackCompleted():
+                self._on_player(message, now)
+            case hook.Error():
+                self._on_client_error(message, now)
+            case hook.Update() | hook.Paused() | hook.Resumed() | hook.Discarded():
+                pass  # the connection has done what there is to do
+            case _:
+                assert_never(message)
+
+    def _on_open(self, opening: hook.Open, now: float) -> None:
+        if opening.is_probe:
+            return
+        self._opened_at = now
+        self._turns.begin(now)
+        self._receipt.setup_ms = round((now - self._accepted_at) * 1_000)
+        self._record = CallRecord(
+            self._connection.session_id or "",
+            self._identity,
+            opening,
+            self._services.events,
+            self._services.wall_clock,
+        )
+        self._record.started(bot_id=self._bot.bot_id, setup_ms=self._receipt.setup_ms)
+        self._is_open.set()
+
+    def _on_close(self, message: hook.Close, now: float) -> None:
+        has_failed = message.reason == "error" or self._connection.failure is not None
+        self._note_end("protocol_error" if has_failed else "caller_hangup")
+        self._turns.cut(now)
+        if self._connection.state is State.CLOSING:
+            self._connection.finish(now)
+
+    def _on_player(
+        self, message: hook.Ping | hook.PlaybackStarted | hook.PlaybackCompleted, now: float
+    ) -> None:
+        """Set the playout clock by what the caller's player reports."""
+        match message:
+            case hook.Ping():
+                self._playout.rtt_s = message.rtt_s or self._playout.rtt_s
+            case hook.PlaybackStarted():
+                self._playout.playback_started(now)
+            case hook.PlaybackCompleted():
+                self._playout.playback_completed(now)
+            case _:
+                assert_never(message)
+
+    def _on_client_error(self, error: hook.Error, now: float) -> None:
+        """Slow down when asked to; anything else is settled by the `close` that may follow."""
+        _log.warning("the client reports an error", extra={"code": error.code})
+        self._receipt.errors.append(f"client_{error.code}")
+        if error.code != 429:
+            return
+        self._receipt.rate_limited += 1
+        self._playout.back_off(now, error.retry_after_s)
+        if self._receipt.rate_limited >= MAX_RATE_LIMITS:
+            self._disconnect("rate_limited", now)
+
+    # The provider: acting on what it hears and says.
+
+    async def _pump_speech(self) -> None:
+        await self._is_open.wait()
+        try:
+            session = await self._services.speech.connect(self._bot)
+            self._speech = session
+            self._receipt.model = session.model
+            if self._bot.greeting:
+                await session.say(self._bot.greeting)
+            if waited := self._turns.caller_audio.start_flowing(self._turns.ms(self._clock())):
+                await session.send_audio(waited)
+            async for event in session:
+                await self._on_speech(event)
+        except speech.SpeechError as error:
+            _log.warning("the speech provider failed", extra={"code": error.code})
+            self._receipt.errors.append(error.code)
+            self._playout.flush()
+            self._begin_end("provider_error", is_said=True)
+
+    async def _on_speech(self, event: speech.SpeechEvent) -> None:
+        match event:
+            case speech.CallerSpeechStarted():
+                await self._on_caller_speech(event, self._clock())
+            case speech.ToolCall():
+                await self._on_tool_call(event)
+            case speech.AgentTurnDone():
+                self._turns.has_agent_spoken = False
+                if self._farewell:
+                    self._farewell.is_said = self._farewell.is_asked
+            case _:
+                self._turns.take(event, self._clock())
+        self._wake.set()
+
+    async def _on_caller_speech(self, event: speech.CallerSpeechStarted, now: float) -> None:
+        """Stop talking at once, and tell the model how far it was heard."""
+        was_audible, heard = self._turns.interrupt(event, now)
+        if was_audible and self._connection.state in _TALKING:
+            self._connection.send(hook.BargeIn())
+        if self._speech:
+            await self._speech.interrupt(heard)
+
+    async def _on_tool_call(self, call: speech.ToolCall) -> None:
+        self._receipt.tool_calls += 1
+        reason = _ENDING_TOOLS.get(call.name)
+        if not self._speech:
+            return
+        if reason is None:
+            await self._speech.send_tool_result(call.call_id, '{"error":"unknown function"}')
+            return
+        self._output_variables = handover.read_arguments(call.arguments)
+        # A model that has said goodbye before it called the function need not say it twice.
+        self._begin_end(reason, is_asked=True, is_said=self._turns.has_agent_spoken)
+        if not self._turns.has_agent_spoken:
+            last_words = self._bot.handover if reason == "transfer" else self._bot.farewell
+            await self._speech.send_tool_result(call.call_id, '{"ok":true}', then_say=last_words)
+
+    # The caller's socket: writing, and everything that happens by time.
+
+    async def _pump_playout(self) -> None:
+        while True:
+            self._wake.clear()
+            now = self._clock()
+            self._connection.poll(now=now)
+            await self._on_time(now)
+            await self._write_control()
+            if self._connection.close_code is not None:
+                await self._socket.close(self._connection.close_code)
+            packet = self._playout.pop(now) if self._connection.state in _TALKING else math.inf
+            if isinstance(packet, bytes):
+                await self._socket.write(packet)
+                self._receipt.agent_audio_left(len(packet), self._turns.ms(self._clock()))
+            else:
+                await self._sleep(min(packet, self._next_s(now)))
+
+    async def _on_time(self, now: float) -> None:
+        self._turns.advance(now)
+        if self._speech and (entry := self._keys.poll(now)):
+            self._turns.transcript.caller_pressed(self._turns.ms(now))
+            await self._speech.send_text(f"The caller pressed {entry} on the phone's keys.")
+        if self._cap_in_s(now) <= 0:
+            self._begin_end("max_duration")
+        if self._farewell:
+            await self._say_farewell(self._farewell, now)
+        self._publish_turns()
+
+    async def _say_farewell(self, farewell: Farewell, now: float) -> None:
+        if not farewell.is_asked:
+            farewell.is_asked = True
+            farewell.is_said = farewell.is_said or self._speech is None
+            if self._speech:
+                await self._speech.say(self._bot.handover)
+        if not self._ends_in_s(now):
+            self._disconnect(farewell.reason, now)
+
+    def _next_s(self, now: float) -> float:
+        """Seconds until something of `_on_time` or of the connection is due."""
+        return min(
+            self._connection.next_deadline() - now,
+            self._playout.next_finish_s(now),
+            self._keys.next_due_s(now) if self._speech else math.inf,
+            self._ends_in_s(now) if self._farewell else self._cap_in_s(now),
+        )
+
+    def _cap_in_s(self, now: float) -> float:
+        if self._connection.state is not State.OPEN:
+            return math.inf
+        return self._opened_at + self._services.max_call_s - now
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
+                await self._wake.wait()
+
+    async def _write_control(self) -> None:
+        while (text := self._connection.data_to_send(now=self._clock())) is not None:
+            await self._socket.write(text)
+
+    # The end.
+
+    def _begin_end(
+        self, reason: EndReason, *, is_asked: bool = False, is_said: bool = False
+    ) -> None:
+        """End the call once the caller has heard everything; the first reason stays.
+
+        `is_asked`: the model was told to say farewell; `is_said`: there is nothing more to say.
+        """
+        if self._record and not self._farewell and self._connection.state is State.OPEN:
+            self._note_end(reason)
+            self._connection.start_draining()
+            self._farewell = Farewell(reason, self._clock(), is_asked or is_said, is_said)
+        elif self._farewell and is_said:
+            self._farewell.is_said = True
+        self._wake.set()
+
+    def _ends_in_s(self, now: float) -> float:
+        if self._farewell is None or self._connection.state not in _TALKING:
+            return math.inf
+        return self._farewell.is_over_in_s(now, self._playout.drained_in_s(now))
+
+    def _disconnect(self, reason: EndReason, now: float) -> None:
+        """Hand the call back to the flow with the complete set of output variables (8.3)."""
+        self._note_end(reason)
+        self._output_variables = handover.output_variables(reason, self._output_variables)
+        self._connection.disconnect(
+            reason="completed", output_variables=self._output_variables, now=now
+        )
+
+    def _note_end(self, reason: EndReason) -> None:
+        self._end_reason = self._end_reason or reason
+
+    async def _disconnect_after_crash(self) -> None:
+        """Hand the caller over although one of our pumps has failed; best effort, bounded."""
+        self._note_end("provider_error")
+        self._receipt.errors.append("internal")
+        self._connection.disconnect(reason="error", info="internal", now=self._clock())
+        with contextlib.suppress(CallOver, RuntimeError):
+            await self._write_control()
+            await self._socket.close(1011)
+
+    async def _finish(self, *, has_crashed: bool) -> None:
+        now = self._clock()
+        self._turns.cut(now)
+        self._note_end("protocol_error" if self._connection.failure else "socket_lost")
+        try:
+            if self._speech:
+                async with contextlib.aclosing(self._speech):
+                    if not has_crashed:
+                        await self._hear_late_words(self._speech)
+        finally:
+            self._publish_end(now)
+
+    def _publish_end(self, now: float) -> None:
+        if self._record is None:  # no call: a probe, or nothing was opened
+            return
+        if self._keys.flush():
+            self._turns.transcript.caller_pressed(self._turns.ms(now))
+        self._turns.finish(now)
+        self._publish_turns()
+        ended = self._record.ended(
+            self._receipt,
+            bot_id=self._bot.bot_id,
+            end_reason=self._end_reason or "socket_lost",
+            duration_ms=self._turns.ms(now),
+            turns=self._turns.transcript.turns,
+            counters=self._connection.counters,
+            output_variables=self._output_variables,
+        )
+        log_call(ended)
+
+    async def _hear_late_words(self, session: speech.SpeechSession) -> None:
+        """Wait a little for the words of the caller's last turns."""
+        with contextlib.suppress(TimeoutError, speech.SpeechError):
+            async with asyncio.timeout(LATE_WORDS_S):
+                while self._turns.transcript.is_waiting_for_words:
+                    await self._on_speech(await anext(session))
+
+    def _publish_turns(self) -> None:
+        for turn in self._turns.transcript.take_finished():
+            if self._record:
+                self._record.turn(turn)

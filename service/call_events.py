@@ -1,0 +1,168 @@
+"""THE CONTRACT: what analysts can rely on, as CloudEvents 1.0 in structured JSON.
+
+`id` is made from the session, the kind and a number, so that a redelivered event is recognised.
+Within version 1 fields are only added. Pure: times are given as aware UTC datetimes and
+milliseconds. Source: events specification, section 5; end reasons: the design's table.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+SOURCE = "urn:audioconnector-bridge"
+
+EndReason = Literal[
+    "bot_completed",
+    "caller_hangup",
+    "socket_lost",
+    "transfer",
+    "max_duration",
+    "provider_error",
+    "protocol_error",
+    "rate_limited",
+    "drain",
+]
+Disposition = Literal["contained", "abandoned", "escalated", "failed"]
+
+BOT_STATUS: dict[EndReason, str] = {
+    "bot_completed": "completed",
+    "transfer": "transfer",
+    "max_duration": "max_duration",
+    "provider_error": "failed",
+    "protocol_error": "failed",
+    "rate_limited": "rate_limited",
+    "drain": "shutdown",
+}
+"""Value of the output variable `BOT_STATUS`, where the call's end still lets us send one."""
+
+_DISPOSITION: dict[EndReason, Disposition] = {
+    "bot_completed": "contained",
+    "socket_lost": "abandoned",
+    "transfer": "escalated",
+    "max_duration": "escalated",
+    "provider_error": "failed",
+    "protocol_error": "failed",
+    "rate_limited": "failed",
+    "drain": "escalated",
+}
+
+
+def disposition_of(reason: EndReason, *, was_last_word_heard: bool) -> Disposition:
+    """Return what the end means for the business.
+
+    Args:
+        reason: why the call ended.
+        was_last_word_heard: an agent turn was heard in full after the last caller turn; decides
+            whether a caller who hung up had been served.
+    """
+    if reason == "caller_hangup":
+        return "contained" if was_last_word_heard else "abandoned"
+    return _DISPOSITION[reason]
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the call came in: the dialled address; the caller's own number is not published."""
+
+    dnis: str
+    language: str | None
+
+
+class CallStartedData(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts known when the call was accepted."""
+
+    session_id: str
+    conversation_id: str
+    org_id: str
+    participant_id: str
+    correlation_id: str | None
+    bot_id: str
+    caller: Caller
+    setup_ms: int
+
+
+class TurnData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One finished turn. Times in ms since the caller's `open`.
+
+    `text`: the words heard; `text_generated`: the agent's generated words where they differ.
+    """
+
+    turn_id: str
+    seq: int
+    speaker: Literal["caller", "agent"]
+    start_ms: int
+    end_ms: int
+    text: str
+    text_generated: str | msgspec.UnsetType = msgspec.UNSET
+    heard_ms: int
+    interrupted: bool
+    recognised: bool = True
+    item_id: str
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How often things happened."""
+
+    turns_caller: int
+    turns_agent: int
+    interruptions_by_caller: int
+    dtmf_events: int
+    tool_calls: int
+
+
+class Transport(msgspec.Struct, frozen=True, kw_only=True):
+    """What went over the caller's socket."""
+
+    frames_in: int
+    bytes_in: int
+    frames_out: int
+    bytes_out: int
+    underruns: int
+    rate_limited: int
+    dropped_in_ms: int
+
+
+class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts of the whole call; judgements live elsewhere."""
+
+    session_id: str
+    conversation_id: str
+    org_id: str
+    bot_id: str
+    started_at: datetime
+    duration_ms: int
+    setup_ms: int
+    greeting_ms: int | None
+    end_reason: EndReason
+    disposition: Disposition
+    errors: tuple[str, ...]
+    counts: Counts
+    answer_latency_ms: tuple[int, ...]
+    barge_in_stop_ms: tuple[int, ...]
+    transport: Transport
+    model: str
+    usage: dict[str, float]
+    output_variables: dict[str, str]
+
+
+class CallEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The CloudEvents envelope. `subject` is the Genesys conversation."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = SOURCE
+    type: Literal["call.started.v1", "call.turn.v1", "call.ended.v1"]
+    subject: str
+    time: datetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    sessionid: str
+    orgid: str
+    data: CallStartedData | TurnData | CallEndedData
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def to_json(event: CallEvent) -> bytes:
+    """Return the event as one line of JSON, without the line's end."""
+    return _encoder.encode(event)

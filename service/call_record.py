@@ -1,0 +1,115 @@
+"""What a call tells the world: its three kinds of event, each emitted as soon as it is known."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from service.audiohook.counters import Counters
+from service.audiohook.messages import Open
+from service.audiohook.upgrade import CallIdentity
+from service.call_events import (
+    CallEndedData,
+    Caller,
+    CallEvent,
+    CallStartedData,
+    EndReason,
+    TurnData,
+)
+from service.outbox.port import EventSink
+from service.receipt import Receipt
+from service.transcript import Turn
+
+EventType = Literal["call.started.v1", "call.turn.v1", "call.ended.v1"]
+
+
+class CallRecord:
+    """Emits the events of one call: `started` first, then turns, `ended` last and once."""
+
+    def __init__(
+        self,
+        session_id: str,
+        identity: CallIdentity,
+        opening: Open,
+        sink: EventSink,
+        wall_clock: Callable[[], datetime],
+    ) -> None:
+        self._session_id = session_id
+        self._identity = identity
+        self._opening = opening
+        self._sink = sink
+        self._wall_clock = wall_clock
+        self._started_at = wall_clock()
+
+    def started(self, *, bot_id: str, setup_ms: int) -> None:
+        """Emit `call.started`."""
+        opening = self._opening
+        data = CallStartedData(
+            session_id=self._session_id,
+            conversation_id=opening.conversation_id,
+            org_id=opening.organization_id,
+            participant_id=opening.participant_id,
+            correlation_id=self._identity.correlation_id,
+            bot_id=bot_id,
+            caller=Caller(dnis=opening.dnis, language=opening.language),
+            setup_ms=setup_ms,
+        )
+        self._emit("started", "call.started.v1", data)
+
+    def turn(self, turn: Turn) -> None:
+        """Emit `call.turn` for a finished turn."""
+        data = TurnData(
+            turn_id=f"{self._session_id}/turn/{turn.number}",
+            seq=turn.number,
+            speaker=turn.speaker,
+            start_ms=turn.start_ms,
+            end_ms=turn.end_ms,
+            text=turn.heard,
+            text_generated=msgspec.UNSET if turn.text == turn.heard else turn.text,
+            heard_ms=turn.heard_ms,
+            interrupted=turn.was_interrupted,
+            recognised=turn.is_recognised,
+            item_id=turn.item_id,
+        )
+        self._emit(f"turn/{turn.number}", "call.turn.v1", data)
+
+    def ended(
+        self,
+        receipt: Receipt,
+        *,
+        bot_id: str,
+        end_reason: EndReason,
+        duration_ms: int,
+        turns: list[Turn],
+        counters: Counters,
+        output_variables: dict[str, str],
+    ) -> CallEndedData:
+        """Emit `call.ended` and return its data."""
+        opening = self._opening
+        data = receipt.ended(
+            ids=(self._session_id, opening.conversation_id, opening.organization_id, bot_id),
+            started_at=self._started_at,
+            duration_ms=duration_ms,
+            end_reason=end_reason,
+            turns=turns,
+            counters=counters,
+            output_variables=output_variables,
+        )
+        self._emit("ended", "call.ended.v1", data)
+        return data
+
+    def _emit(
+        self, kind: str, event_type: EventType, data: CallStartedData | TurnData | CallEndedData
+    ) -> None:
+        self._sink.emit(
+            CallEvent(
+                id=f"{self._session_id}/{kind}",
+                type=event_type,
+                subject=self._opening.conversation_id,
+                time=self._wall_clock(),
+                sessionid=self._session_id,
+                orgid=self._opening.organization_id,
+                data=data,
+            )
+        )

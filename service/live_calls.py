@@ -1,0 +1,41 @@
+"""The calls that this process serves: how many, whether there is room, and how they end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.call import CallSession
+
+
+class LiveCalls:
+    """Counts the calls and ends them when the process must go."""
+
+    def __init__(self, max_calls: int) -> None:
+        self.max_calls = max_calls
+        self.is_draining = False
+        self._live: set[CallSession] = set()
+
+    def __len__(self) -> int:
+        """Number of live calls."""
+        return len(self._live)
+
+    def has_room(self) -> bool:
+        """True while a new call may be taken."""
+        return not self.is_draining and len(self._live) < self.max_calls
+
+    @contextmanager
+    def serving(self, call: CallSession) -> Iterator[None]:
+        """Count the call while the context lasts."""
+        self._live.add(call)
+        try:
+            yield
+        finally:
+            self._live.remove(call)
+
+    def drain(self) -> None:
+        """Take no more calls; the live ones go on."""
+        self.is_draining = True
+
+    def hand_over(self) -> None:
+        """End every live call soon: each caller is told and handed to a person."""
+        for call in self._live:
+            call.drain()

@@ -1,0 +1,98 @@
+"""Log lines: JSON for machines, text for people, and the call they belong to.
+
+Loggers write a static message and fields (`extra`); ids and counts only, never what was said.
+"""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from time import gmtime
+
+import msgspec
+
+from service.call_events import CallEndedData
+from service.settings import LogFormat, LogLevel
+
+call_id: ContextVar[str] = ContextVar("call_id", default="")
+"""Session id of the call that the running task serves; empty outside calls."""
+
+_log = logging.getLogger(__name__)
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def configure(log_format: LogFormat, level: LogLevel) -> None:
+    """Send all log lines to stdout in the chosen format; call once at start."""
+    output = logging.StreamHandler(sys.stdout)
+    output.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[output], force=True)
+    # Their lines name request targets, or say what we say better.
+    for chatty in ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def warn_anonymous() -> None:
+    """Say loudly that anybody may call."""
+    _log.warning("ALLOW_ANONYMOUS: callers are not authenticated; fit for loopback only")
+
+
+def log_call(ended: CallEndedData) -> None:
+    """Write the one canonical line of a finished call: its facts, and nothing that was said."""
+    facts = msgspec.to_builtins(ended)
+    del facts["output_variables"]  # written by the model, may quote the caller
+    _log.info("call ended", extra=facts)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    if call := call_id.get():
+        fields.setdefault("call", call)
+    return fields
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line; an exception adds its type and its places, not its words."""
+
+    converter = gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = _without_words(record)
+        return json.dumps(line, default=str)
+
+
+class _TextFormatter(logging.Formatter):
+    """One readable line: time, level, message, then the fields as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        time = self.formatTime(record, "%H:%M:%S")
+        line = f"{time} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
+        return f"{line}\n{_without_words(record)}" if record.exc_info else line
+
+
+def _without_words(record: logging.LogRecord) -> str:
+    """Return the exception's type and where it came from: its text may quote a caller."""
+    error = record.exc_info[1] if record.exc_info else None
+    return _type_and_places(error) if error else ""
+
+
+def _type_and_places(error: BaseException) -> str:
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}"
+                      f":{trace.tb_lineno}")  # fmt: skip
+        trace = trace.tb_next
+    text = f"{type(error).__name__} at {' > '.join(places)}"
+    if isinstance(error, BaseExceptionGroup):  # of a TaskGroup: it alone says nothing
+        text += f" [{'; '.join(_type_and_places(part) for part in error.exceptions)}]"
+    return text

@@ -1,0 +1,1 @@
+"""Where call events leave."""

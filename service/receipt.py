@@ -1,0 +1,130 @@
+"""The facts of one call, counted while it runs and written into `call.ended`.
+
+Pure: times are milliseconds on the call's clock (zero is the caller's `open`).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import takewhile
+
+from service.audiohook.counters import Counters
+from service.call_events import (
+    CallEndedData,
+    Counts,
+    EndReason,
+    Transport,
+    disposition_of,
+)
+from service.transcript import Turn
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What happened on the call, as far as it has come.
+
+    Attributes:
+        setup_ms: from the accepted socket to our `opened`.
+        greeting_ms: from `open` to the first agent audio that left us; None before it.
+        answer_latency_ms: per agent answer, from the end of the caller's speech (by the
+            provider's clock, its closing silence taken off) to the first audio leaving us.
+        barge_in_stop_ms: per interruption, from the start of the caller's speech to our stop.
+        usage: tokens and seconds by the provider's own names, summed.
+        errors: short words of ours for what went wrong.
+    """
+
+    setup_ms: int = 0
+    greeting_ms: int | None = None
+    answer_latency_ms: list[int] = field(default_factory=list)
+    barge_in_stop_ms: list[int] = field(default_factory=list)
+    usage: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    frames_out: int = 0
+    bytes_out: int = 0
+    underruns: int = 0
+    rate_limited: int = 0
+    dropped_in_bytes: int = 0
+    dtmf_events: int = 0
+    tool_calls: int = 0
+    interruptions: int = 0
+    model: str = ""
+    _awaits_answer_since: int | None = None
+
+    def caller_stopped(self, at_ms: int) -> None:
+        """Start the clock of the next answer."""
+        self._awaits_answer_since = at_ms
+
+    def caller_interrupted(self, spoke_at_ms: int, stopped_at_ms: int) -> None:
+        """Count an interruption of audible speech."""
+        self.interruptions += 1
+        self.barge_in_stop_ms.append(max(0, stopped_at_ms - spoke_at_ms))
+
+    def agent_audio_left(self, size: int, at_ms: int) -> None:
+        """Count a packet of agent audio written to the caller."""
+        self.frames_out += 1
+        self.bytes_out += size
+        if self.greeting_ms is None:
+            self.greeting_ms = at_ms
+        if self._awaits_answer_since is not None:
+            self.answer_latency_ms.append(max(0, at_ms - self._awaits_answer_since))
+            self._awaits_answer_since = None
+
+    def ended(
+        self,
+        *,
+        ids: tuple[str, str, str, str],
+        started_at: datetime,
+        duration_ms: int,
+        end_reason: EndReason,
+        turns: list[Turn],
+        counters: Counters,
+        output_variables: dict[str, str],
+    ) -> CallEndedData:
+        """Return the data of `call.ended`; `ids` are session, conversation, organization, bot."""
+        session_id, conversation_id, org_id, bot_id = ids
+        return CallEndedData(
+            session_id=session_id,
+            conversation_id=conversation_id,
+            org_id=org_id,
+            bot_id=bot_id,
+            started_at=started_at,
+            duration_ms=duration_ms,
+            setup_ms=self.setup_ms,
+            greeting_ms=self.greeting_ms,
+            end_reason=end_reason,
+            disposition=disposition_of(end_reason, was_last_word_heard=was_last_word_heard(turns)),
+            errors=tuple(self.errors),
+            counts=self._counts(turns),
+            answer_latency_ms=tuple(self.answer_latency_ms),
+            barge_in_stop_ms=tuple(self.barge_in_stop_ms),
+            transport=self._transport(counters),
+            model=self.model,
+            usage=dict(self.usage),
+            output_variables=output_variables,
+        )
+
+    def _counts(self, turns: list[Turn]) -> Counts:
+        return Counts(
+            turns_caller=sum(turn.speaker == "caller" for turn in turns),
+            turns_agent=sum(turn.speaker == "agent" for turn in turns),
+            interruptions_by_caller=self.interruptions,
+            dtmf_events=self.dtmf_events,
+            tool_calls=self.tool_calls,
+        )
+
+    def _transport(self, counters: Counters) -> Transport:
+        return Transport(
+            frames_in=counters.audio_frames_in,
+            bytes_in=counters.audio_bytes_in,
+            frames_out=self.frames_out,
+            bytes_out=self.bytes_out,
+            underruns=self.underruns,
+            rate_limited=self.rate_limited,
+            dropped_in_ms=self.dropped_in_bytes // 8,
+        )
+
+
+def was_last_word_heard(turns: list[Turn]) -> bool:
+    """True when the caller heard all of an agent turn after the last caller turn."""
+    since = takewhile(lambda turn: turn.speaker == "agent", reversed(turns))
+    return any(not turn.was_interrupted for turn in since)

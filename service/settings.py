@@ -1,0 +1,218 @@
+"""Every setting of the service, read from the environment once.
+
+Only this file looks at environment variables. All problems are reported together, each naming
+the variable, what was expected and what came (never a secret's value). The public names and
+defaults are documented in `.env.example` and the README.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+SpeechProviderName = Literal["openai", "azure"]
+LogFormat = Literal["json", "text"]
+LogLevel = Literal["info", "debug", "warning", "error"]
+
+# The first of each is the default.
+SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure")
+LOG_FORMATS: tuple[LogFormat, ...] = ("json", "text")
+LOG_LEVELS: tuple[LogLevel, ...] = ("info", "debug", "warning", "error")
+VOICES = (
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse",
+)  # fmt: skip
+"""Voices of the Realtime API. Source: Realtime specification, 3.2."""
+SPEECH_ONLY_VOICES = ("fable", "nova", "onyx")
+"""Known to OpenAI's speech endpoint only; the Realtime API makes noise of them."""
+
+Choice = TypeVar("Choice", bound=str)
+
+
+class SettingsError(Exception):
+    """The environment does not make a working service; `problems` holds one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration, validated. Secrets are kept out of `repr`."""
+
+    host: str
+    port: int
+    public_host: str | None
+    log_format: LogFormat
+    log_level: LogLevel
+
+    speech_provider: SpeechProviderName
+    openai_api_key: str = field(repr=False)
+    openai_base_url: str
+    openai_realtime_model: str
+    openai_realtime_voice: str
+    azure_openai_endpoint: str
+    azure_openai_api_key: str = field(repr=False)
+    azure_openai_deployment: str
+
+    secrets_url: str
+    audiohook_keys: str = field(repr=False)
+    allow_anonymous: bool
+
+    events_url: str
+
+    max_calls: int
+    max_call_s: float
+    drain_s: float
+
+    @classmethod
+    def from_env(
+        cls, env: Mapping[str, str], *, check: "Callable[[Settings], list[str]] | None" = None
+    ) -> "Settings":
+        """Read all settings.
+
+        Args:
+            env: names and values.
+            check: finds problems that only an implementation can see, in values that may have
+                been replaced by defaults because they were wrong.
+
+        Raises:
+            SettingsError: with every problem there is.
+        """
+        reader = _Reader(env)
+        settings = reader.read()
+        problems = reader.problems + (check(settings) if check else [])
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    @property
+    def has_credentials(self) -> bool:
+        """True when callers are authenticated."""
+        return self.secrets_url != "env:" or bool(self.audiohook_keys)
+
+
+class _Reader:
+    """Reads variables one by one and collects what is wrong with them."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        # An empty variable means the same as an absent one: that is how .env files switch off.
+        self._env = {name: value.strip() for name, value in env.items() if value.strip()}
+        self.problems: list[str] = []
+
+    def read(self) -> Settings:
+        settings = Settings(
+            host=self._text("HOST", "0.0.0.0"),
+            port=self._integer("PORT", 8080, 0, 65_535),
+            public_host=self._text("PUBLIC_HOST", "") or None,
+            log_format=self._choice("LOG_FORMAT", LOG_FORMATS),
+            log_level=self._choice("LOG_LEVEL", LOG_LEVELS),
+            speech_provider=self._choice("SPEECH_PROVIDER", SPEECH_PROVIDERS),
+            openai_api_key=self._text("OPENAI_API_KEY", ""),
+            openai_base_url=self._url("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+            openai_realtime_model=self._text("OPENAI_REALTIME_MODEL", "gpt-realtime-2.1"),
+            openai_realtime_voice=self._voice("OPENAI_REALTIME_VOICE", "marin"),
+            azure_openai_endpoint=self._url("AZURE_OPENAI_ENDPOINT", ""),
+            azure_openai_api_key=self._text("AZURE_OPENAI_API_KEY", ""),
+            azure_openai_deployment=self._text("AZURE_OPENAI_DEPLOYMENT", ""),
+            secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH")),
+            audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
+            allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
+            events_url=self._address("EVENTS_URL", "file:./data/events", ("file:DIR", "off:")),
+            max_calls=self._integer("MAX_CALLS", 100, 1, 10_000),
+            max_call_s=self._integer("MAX_CALL_SECONDS", 840, 10, 86_400),
+            drain_s=self._integer("DRAIN_SECONDS", 110, 0, 86_400),
+        )
+        self._check_together(settings)
+        return settings
+
+    def _check_together(self, settings: Settings) -> None:
+        if settings.speech_provider == "openai" and not settings.openai_api_key:
+            self.problems.append(
+                "OPENAI_API_KEY: the key of the speech model is missing; make one at "
+                "platform.openai.com, or run ./scripts/demo, which needs none"
+            )
+        if settings.speech_provider == "azure":
+            self.problems.extend(
+                f"{name}: needed with SPEECH_PROVIDER=azure and missing"
+                for name in (
+                    "AZURE_OPENAI_ENDPOINT",
+                    "AZURE_OPENAI_API_KEY",
+                    "AZURE_OPENAI_DEPLOYMENT",
+                )  # fmt: skip
+                if name not in self._env
+            )
+        if not settings.has_credentials and not settings.allow_anonymous:
+            self.problems.append(
+                "AUDIOHOOK_KEYS: no credentials are configured, so anybody could call; set it "
+                '(for example {"my-api-key": "base64 client secret"}), or SECRETS_URL, or '
+                "ALLOW_ANONYMOUS=1 for a machine that only you can reach"
+            )
+
+    def _text(self, name: str, default: str) -> str:
+        return self._env.get(name, default)
+
+    def _choice(self, name: str, choices: tuple[Choice, ...]) -> Choice:
+        value = self._env.get(name, choices[0]).lower()
+        for choice in choices:
+            if value == choice:
+                return choice
+        self._expect(name, f"one of {', '.join(choices)}", value)
+        return choices[0]
+
+    def _integer(self, name: str, default: int, least: int, most: int) -> int:
+        text = self._env.get(name, str(default))
+        is_number = text.isascii() and text.isdigit() and len(text) < 10
+        if is_number and least <= int(text) <= most:
+            return int(text)
+        self._expect(name, f"a whole number from {least} to {most}", text)
+        return default
+
+    def _flag(self, name: str) -> bool:
+        text = self._env.get(name, "0").lower()
+        if text not in ("0", "1", "true", "false", "yes", "no"):
+            self._expect(name, "0 or 1", text)
+        return text in ("1", "true", "yes")
+
+    def _url(self, name: str, default: str) -> str:
+        text = self._env.get(name, default)
+        if text and not _is_url(text):
+            self._expect(name, "an address such as https://host/v1", text)
+        return text
+
+    def _voice(self, name: str, default: str) -> str:
+        text = self._env.get(name, default)
+        if text.startswith("voice_"):
+            return text  # a custom voice: an id, upper case counts
+        voice = text.lower()
+        if voice in VOICES:
+            return voice
+        why = " (only the speech endpoint knows it)" if voice in SPEECH_ONLY_VOICES else ""
+        self._expect(name, f"one of {', '.join(VOICES)}", voice + why)
+        return default
+
+    def _address(self, name: str, default: str, forms: tuple[str, ...]) -> str:
+        text = self._env.get(name, default)
+        if not any(_has_form(text, form) for form in forms):
+            # The scheme only: credentials come here when AUDIOHOOK_KEYS was meant.
+            scheme, colon, rest = text.partition(":")
+            shown = f"{scheme}:{rest and '...'}" if colon and scheme.isalpha() else "no scheme"
+            self._expect(name, " or ".join(forms), shown)
+        return text
+
+    def _expect(self, name: str, expected: str, got: str) -> None:
+        self.problems.append(f"{name}: expected {expected}, got {got[:80]!r}")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # broken brackets
+        return False
+    return parts.scheme in ("http", "https", "ws", "wss") and bool(parts.netloc)
+
+
+def _has_form(text: str, form: str) -> bool:
+    scheme, _, argument = form.partition(":")
+    given, colon, rest = text.partition(":")
+    return given == scheme and bool(colon) and bool(rest) == bool(argument)

@@ -1,0 +1,35 @@
+"""Where a Realtime conversation is opened: OpenAI or Azure, address and headers.
+
+Source: Realtime specification, 2.1 and 2.3.
+"""
+
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit, urlunsplit
+
+_SOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Realtime address with its credentials; they never show in `repr`."""
+
+    url: str
+    model: str
+    headers: dict[str, str] = field(repr=False)
+
+
+def openai_endpoint(base_url: str, api_key: str, model: str) -> Endpoint:
+    """Return the Realtime endpoint below an OpenAI base URL such as `https://host/v1`."""
+    url = f"{_socket_url(base_url)}/realtime?model={quote(model, safe='')}"
+    return Endpoint(url, model, {"Authorization": f"Bearer {api_key}"})
+
+
+def azure_endpoint(resource_url: str, api_key: str, deployment: str) -> Endpoint:
+    """Return the GA Realtime endpoint of an Azure resource such as `https://name.openai.azure.com`."""
+    url = f"{_socket_url(resource_url)}/openai/v1/realtime?model={quote(deployment, safe='')}"
+    return Endpoint(url, deployment, {"api-key": api_key})
+
+
+def _socket_url(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return urlunsplit((_SOCKET_SCHEMES[parts.scheme], parts.netloc, parts.path.rstrip("/"), "", ""))

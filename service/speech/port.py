@@ -1,0 +1,176 @@
+"""The speech seam: what a call asks of a provider, and what a provider tells a call.
+
+PCMU bytes (8 kHz mono, one byte a sample) go in and come out. A provider that needs another
+format converts inside itself. Implementations stand beside this file and are named in
+`service.wiring` only.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.audio.playout import HeardItem
+from service.bots.port import Bot
+
+
+@dataclass(slots=True)
+class CallerSpeechStarted:
+    """The caller began to speak. `at_ms` on the provider's audio clock: ms of audio sent."""
+
+    item_id: str
+    at_ms: int
+
+
+@dataclass(slots=True)
+class CallerSpeechStopped:
+    """The caller's turn ended. `at_ms` includes the silence that ended it."""
+
+    item_id: str
+    at_ms: int
+
+
+@dataclass(slots=True)
+class CallerTranscript:
+    """The words of a caller turn; None when they could not be made out. Comes late, unordered."""
+
+    item_id: str
+    text: str | None
+
+
+@dataclass(slots=True)
+class AgentAudio:
+    """Agent speech to be played after what came before."""
+
+    item_id: str
+    pcmu: bytes
+
+
+@dataclass(slots=True)
+class AgentAudioDone:
+    """All audio of the item has been handed out."""
+
+    item_id: str
+
+
+@dataclass(slots=True)
+class AgentTranscript:
+    """Words of agent speech: a piece to append, or with `is_final` all of them."""
+
+    item_id: str
+    text: str
+    is_final: bool
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """The model calls a function. `arguments` is JSON text as the model wrote it."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(slots=True)
+class AgentTurnDone:
+    """The model has nothing more to say for now; `has_spoken` says whether it said anything."""
+
+    has_spoken: bool
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one response (field names as in the provider's report) or transcription."""
+
+    counts: dict[str, float]
+
+
+SpeechEvent = (
+    CallerSpeechStarted
+    | CallerSpeechStopped
+    | CallerTranscript
+    | AgentAudio
+    | AgentAudioDone
+    | AgentTranscript
+    | ToolCall
+    | AgentTurnDone
+    | Usage
+)
+
+
+class SpeechError(Exception):
+    """The provider failed. `retryable`: another attempt, here or elsewhere, may succeed.
+
+    `code` is a short machine word of ours or of the provider's catalogue, safe for logs; the
+    provider's own text never leaves the adapter.
+    """
+
+    def __init__(self, code: str, *, retryable: bool) -> None:
+        super().__init__(code)
+        self.code = code
+        self.retryable = retryable
+
+
+class SpeechSession(Protocol):
+    """One conversation with a provider.
+
+    Iterate it to receive events. The iteration ends only by `SpeechError` or cancellation, and
+    may be taken up again after a cancellation without losing events. All other methods return
+    soon and never raise: a failure is reported by the iteration.
+    """
+
+    @property
+    def model(self) -> str:
+        """Name of the model in use, for events and logs."""
+        ...
+
+    async def send_audio(self, pcmu: bytes) -> None:
+        """Pass caller audio on, in order."""
+        ...
+
+    async def send_text(self, text: str) -> None:
+        """Tell the model something the caller did not say aloud, and let it react."""
+        ...
+
+    async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
+        """Answer a `ToolCall`, once. The model goes on when all calls of its turn are answered.
+
+        `then_say` instructs it what to say next, instead of whatever it likes.
+        """
+        ...
+
+    async def say(self, instruction: str) -> None:
+        """Let the model speak now, following `instruction`: greeting, farewell, announcement."""
+        ...
+
+    async def interrupt(self, heard: Sequence[HeardItem]) -> None:
+        """Tell the model what was heard before the caller broke in (from `PlayoutBuffer.clear`).
+
+        Speech of the interrupted response that still arrives is dropped.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the session."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[SpeechEvent]:
+        """Iterate over the events of the conversation."""
+        ...
+
+    async def __anext__(self) -> SpeechEvent:
+        """Return the next event; cancelling it loses none."""
+        ...
+
+
+class SpeechProvider(Protocol):
+    """Opens conversations."""
+
+    async def connect(self, bot: Bot) -> SpeechSession:
+        """Return a session that is configured and ready for audio.
+
+        The caller of this method closes the session. Cancellation closes what was opened.
+
+        Raises:
+            SpeechError: when no session came about within the provider's own deadline.
+        """
+        ...

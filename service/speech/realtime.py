@@ -1,0 +1,219 @@
+"""Speech by a Realtime API over a WebSocket: the socket around `realtime_rules`.
+
+Source: Realtime specification, 2 (connecting), 4.3 (configuring), 11.1 (close codes).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHeader,
+    InvalidStatus,
+    WebSocketException,
+)
+
+from service.audio.playout import HeardItem
+from service.bots.port import Bot
+from service.speech import realtime_wire as wire
+from service.speech.endpoints import Endpoint
+from service.speech.port import SpeechError, SpeechEvent
+from service.speech.realtime_rules import RealtimeRules
+
+CONNECT_DEADLINE_S = 10.0
+"""For the whole way to a configured session; callers wait in silence meanwhile."""
+CONFIGURE_DEADLINE_S = 3.0
+"""For one `session.update` to be answered."""
+CLOSE_DEADLINE_S = 1.0
+SLOW_SEND_S = 0.05
+"""A send that waits longer leaves its bytes to the socket's buffer: the reader must go on."""
+WATCH_S = 1.0
+"""How late a deadline may be noticed that another task brought about by sending."""
+STALL_DEADLINE_S = 2.0
+"""A server that takes nothing for so long is lost."""
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+"""Some server frames carry whole items with their audio; 1 MiB, the library's limit, is less."""
+_FATAL_STATUS = frozenset({400, 401, 403, 404})
+_FATAL_CLOSE = frozenset({1009, 3000, 4000})
+
+
+class RealtimeProvider:
+    """Opens Realtime conversations at one endpoint."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def connect(self, bot: Bot) -> "RealtimeSession":
+        """Return a session that was configured for the bot and speaks PCMU both ways.
+
+        Raises:
+            SpeechError: refused, unreachable, too slow, or not able to speak PCMU.
+        """
+        with _speech_errors():
+            async with asyncio.timeout(CONNECT_DEADLINE_S):
+                socket = await _Dial(
+                    self._endpoint.url,
+                    additional_headers=self._endpoint.headers,
+                    compression=None,  # base64 audio does not shrink and costs 0.4 ms a message
+                    max_size=MAX_FRAME_BYTES,
+                    close_timeout=CLOSE_DEADLINE_S,
+                    proxy=None,
+                )
+                try:
+                    await _configure(socket, bot)
+                except BaseException:
+                    socket.transport.abort()
+                    raise
+        return RealtimeSession(socket, self._endpoint.model)
+
+
+class RealtimeSession:
+    """One configured conversation. Sending never raises: failures come from the iteration."""
+
+    def __init__(self, socket: ClientConnection, model: str) -> None:
+        self.model = model
+        self._socket = socket
+        self._rules = RealtimeRules()
+        self._events: deque[SpeechEvent] = deque()
+        self._clock = asyncio.get_running_loop().time
+        self._stalled_since: float | None = None
+
+    async def send_audio(self, pcmu: bytes) -> None:
+        """Pass caller audio on; waits at most `SLOW_SEND_S`."""
+        await self._send(wire.append_audio(pcmu))
+
+    async def send_text(self, text: str) -> None:
+        """Add what the caller did without speaking, and let the model react."""
+        self._rules.add_caller_text(text, self._clock())
+        await self._flush()
+
+    async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
+        """Answer a function call; unknown ids are ignored."""
+        self._rules.add_tool_result(call_id, output, then_say, self._clock())
+        await self._flush()
+
+    async def say(self, instruction: str) -> None:
+        """Let the model speak now, or after the response that is alive."""
+        self._rules.say(instruction, self._clock())
+        await self._flush()
+
+    async def interrupt(self, heard: Sequence[HeardItem]) -> None:
+        """Truncate or delete what the caller did not hear."""
+        self._rules.interrupt(heard)
+        await self._flush()
+
+    async def aclose(self) -> None:
+        """Close the socket, politely within `CLOSE_DEADLINE_S`."""
+        try:
+            async with asyncio.timeout(CLOSE_DEADLINE_S):
+                await self._socket.close()
+        except TimeoutError:
+            pass  # a server that does not read does not see our farewell either
+        finally:
+            self._socket.transport.abort()
+
+    def __aiter__(self) -> AsyncIterator[SpeechEvent]:
+        """Return the session itself: iterating again goes on where it was left."""
+        return self
+
+    async def __anext__(self) -> SpeechEvent:
+        """Return the next event; safe to cancel.
+
+        Raises:
+            SpeechError: the conversation is over.
+        """
+        while not self._events:
+            frame = await self._receive()
+            now = self._clock()
+            self._events.extend(self._rules.receive(frame, now) if frame else ())
+            self._rules.poll(now)
+            await self._flush()
+        return self._events.popleft()
+
+    async def _receive(self) -> bytes | None:
+        """Return the next frame, or None when it is time to look at the rules' deadline."""
+        with _speech_errors():
+            deadline = min(self._rules.next_deadline, self._clock() + WATCH_S)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await self._socket.recv(decode=False)
+            except TimeoutError:
+                return None
+
+    async def _flush(self) -> None:
+        # One by one: a cancellation, or another task that sends too, must not lose or swap frames.
+        while self._rules.outgoing:
+            await self._send(self._rules.outgoing.pop(0))
+
+    async def _send(self, frame: bytes) -> None:
+        """Write a frame. A server that does not read is dropped, which ends the iteration."""
+        try:
+            # Once for all frames: small ones come so often that waiting for each stops the reader.
+            async with asyncio.timeout(0 if self._stalled_since else SLOW_SEND_S):
+                await self._socket.send(frame, text=True)
+            self._stalled_since = None
+        except TimeoutError:
+            # The frame is in the socket's buffer already; only the wait for room was cut short.
+            now = self._clock()
+            self._stalled_since = self._stalled_since or now
+            if now - self._stalled_since > STALL_DEADLINE_S:
+                self._socket.transport.abort()
+        except ConnectionClosed:
+            pass
+
+
+class _Dial(connect):
+    """Follows no redirect: that could carry the caller, or Azure's key, to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return the error itself, which is no address to go on to."""
+        return exc
+
+
+async def _configure(socket: ClientConnection, bot: Bot) -> None:
+    """Bring the session to PCMU: with everything the bot asks for, else with the least (4.3)."""
+    for attempt, reduced in enumerate((False, True), start=1):
+        await socket.send(wire.session_update(bot, f"cfg_{attempt}", reduced=reduced), text=True)
+        try:
+            async with asyncio.timeout(CONFIGURE_DEADLINE_S):
+                if await _is_accepted(socket, f"cfg_{attempt}"):
+                    return
+        except TimeoutError:
+            continue
+    raise SpeechError("session_refused", retryable=False)
+
+
+async def _is_accepted(socket: ClientConnection, event_id: str) -> bool:
+    rules = RealtimeRules()
+    while True:
+        frame = await socket.recv(decode=False)
+        match wire.decode(frame):
+            case wire.SessionUpdated() as updated:
+                return updated.session.speaks_pcmu
+            case wire.ServerError() as refused if refused.error.event_id == event_id:
+                return False
+            case _:
+                rules.receive(frame, 0.0)  # raises on an error that ends the session
+
+
+@contextmanager
+def _speech_errors() -> Iterator[None]:
+    """Turn what the socket raises into our error, without the server's own words."""
+    try:
+        yield
+    except InvalidStatus as error:
+        status = error.response.status_code
+        raise SpeechError(f"http_{status}", retryable=status not in _FATAL_STATUS) from error
+    except ConnectionClosed as error:
+        code = error.rcvd.code if error.rcvd else 1006
+        raise SpeechError(f"closed_{code}", retryable=code not in _FATAL_CLOSE) from error
+    except TimeoutError as error:
+        raise SpeechError("connect_timeout", retryable=True) from error
+    except InvalidHeader:
+        # The header may be ours, then the error quotes the key: it must not be chained.
+        raise SpeechError("unreachable", retryable=True) from None
+    except (OSError, WebSocketException) as error:
+        raise SpeechError("unreachable", retryable=True) from error

@@ -1,0 +1,306 @@
+"""The Realtime wire: the server events that we act on, and the client events that we send.
+
+Decoding is tolerant: only the fields that matter are looked at, and whatever else a server sends
+is ignored, unknown types included. Source: Realtime specification, sections 4 to 6.
+"""
+
+import re
+from binascii import b2a_base64
+from typing import Any
+
+import msgspec
+
+from service.bots.port import Bot, Tool
+
+_APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
+_APPEND_TAIL = b'"}'
+_TRY_AGAIN_IN = re.compile(r"try again in (\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
+_KEYWORD_MODELS = ("gpt-transcribe", "gpt-live-transcribe")
+
+
+class Format(msgspec.Struct):
+    """An audio format as the session echoes it."""
+
+    type: str = ""
+
+
+class AudioSide(msgspec.Struct):
+    """One direction of the session's audio."""
+
+    format: Format | None = None
+
+
+class SessionAudio(msgspec.Struct):
+    """Both directions of the session's audio."""
+
+    input: AudioSide | None = None
+    output: AudioSide | None = None
+
+
+class Session(msgspec.Struct):
+    """The effective session."""
+
+    audio: SessionAudio | None = None
+
+    @property
+    def speaks_pcmu(self) -> bool:
+        """True when both directions really are PCMU: on anything else the caller hears static."""
+        sides = (self.audio.input, self.audio.output) if self.audio else (None,)
+        return all(side and side.format and side.format.type == "audio/pcmu" for side in sides)
+
+
+class SessionCreated(msgspec.Struct, tag="session.created"):
+    """First frame after the upgrade."""
+
+
+class SessionUpdated(msgspec.Struct, tag="session.updated"):
+    """Our `session.update` was accepted as a whole."""
+
+    session: Session
+
+
+class ErrorDetail(msgspec.Struct):
+    """What was refused. Its message may quote us or the caller and stays here."""
+
+    type: str | None = None
+    code: str | None = None
+    message: str | None = None
+    event_id: str | None = None
+
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds that a rate-limit message asks for (7.8); of `1m12s` the minute is enough."""
+        found = _TRY_AGAIN_IN.search(self.message or "")
+        return float(found[1]) * _UNIT_S[found[2]] if found else None
+
+
+class ServerError(msgspec.Struct, tag="error"):
+    """A client event was refused, or the session is over."""
+
+    error: ErrorDetail
+
+
+class SpeechStarted(msgspec.Struct, tag="input_audio_buffer.speech_started"):
+    """The caller began to speak."""
+
+    item_id: str
+    audio_start_ms: float | None = None
+
+
+class SpeechStopped(msgspec.Struct, tag="input_audio_buffer.speech_stopped"):
+    """The caller's turn ended."""
+
+    item_id: str
+    audio_end_ms: float | None = None
+
+
+class TranscriptionCompleted(
+    msgspec.Struct, tag="conversation.item.input_audio_transcription.completed"
+):
+    """The words of a caller turn."""
+
+    item_id: str
+    transcript: str | None = None
+    usage: dict[str, Any] | None = None
+
+
+class TranscriptionFailed(msgspec.Struct, tag="conversation.item.input_audio_transcription.failed"):
+    """The words of a caller turn will not come."""
+
+    item_id: str
+
+
+class ResponseHead(msgspec.Struct):
+    """The part of a new response that matters; `metadata` is what its creator gave it."""
+
+    id: str
+    metadata: dict[str, Any] | None = None
+
+
+class ResponseCreated(msgspec.Struct, tag="response.created"):
+    """The model begins to answer."""
+
+    response: ResponseHead
+
+
+class AudioDelta(msgspec.Struct, tag="response.output_audio.delta"):
+    """A piece of agent speech; `delta` is base64 on the wire."""
+
+    response_id: str
+    item_id: str
+    delta: bytes
+
+
+class AudioDone(msgspec.Struct, tag="response.output_audio.done"):
+    """All speech of the item was sent."""
+
+    response_id: str
+    item_id: str
+
+
+class TranscriptDelta(msgspec.Struct, tag="response.output_audio_transcript.delta"):
+    """A piece of the words of agent speech."""
+
+    response_id: str
+    item_id: str
+    delta: str
+
+
+class TranscriptDone(msgspec.Struct, tag="response.output_audio_transcript.done"):
+    """All words that were generated for the item."""
+
+    response_id: str
+    item_id: str
+    transcript: str
+
+
+class OutputItem(msgspec.Struct):
+    """An item of a response; the last three fields belong to function calls."""
+
+    type: str = ""
+    status: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+
+
+class OutputItemDone(msgspec.Struct, tag="response.output_item.done"):
+    """An item of a response is final."""
+
+    response_id: str
+    item: OutputItem
+
+
+class StatusDetails(msgspec.Struct):
+    """Why a response ended as it did."""
+
+    error: ErrorDetail | None = None
+
+
+class ResponseTail(msgspec.Struct):
+    """The part of a finished response that matters."""
+
+    id: str
+    status: str | None = None
+    status_details: StatusDetails | None = None
+    usage: dict[str, Any] | None = None
+
+
+class ResponseDone(msgspec.Struct, tag="response.done"):
+    """The response is over, whatever its outcome."""
+
+    response: ResponseTail
+
+
+ServerEvent = (
+    SessionCreated
+    | SessionUpdated
+    | ServerError
+    | SpeechStarted
+    | SpeechStopped
+    | TranscriptionCompleted
+    | TranscriptionFailed
+    | ResponseCreated
+    | AudioDelta
+    | AudioDone
+    | TranscriptDelta
+    | TranscriptDone
+    | OutputItemDone
+    | ResponseDone
+)
+
+
+_decoder: msgspec.json.Decoder[ServerEvent] = msgspec.json.Decoder(ServerEvent)
+
+
+def decode(frame: bytes) -> ServerEvent | None:
+    """Return the event in a text frame; None when it is of no concern or cannot be read."""
+    try:
+        return _decoder.decode(frame)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def flatten(name: str, report: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a usage report by dotted name, however deep they stand."""
+    counts: dict[str, float] = {}
+    waiting = [(name, report)]
+    while waiting:
+        prefix, values = waiting.pop()
+        for key, value in values.items():
+            if isinstance(value, int | float):
+                counts[f"{prefix}.{key}"] = value
+            elif isinstance(value, dict):
+                waiting.append((f"{prefix}.{key}", value))
+    return counts
+
+
+def encode(event: dict[str, Any]) -> bytes:
+    """Return a client event as the text of a frame."""
+    return msgspec.json.encode(event)
+
+
+def append_audio(pcmu: bytes) -> bytes:
+    """Return the frame that carries caller audio: the one message of the hot path."""
+    return _APPEND_HEAD + b2a_base64(pcmu, newline=False) + _APPEND_TAIL
+
+
+def session_update(bot: Bot, event_id: str, *, reduced: bool = False) -> bytes:
+    """Return the frame that configures the session for a bot on a phone line.
+
+    Both formats and the full turn detection are always in it (specification 4.1, 4.3).
+    `reduced` leaves out whatever a model may refuse, since one refused key refuses all.
+    """
+    session: dict[str, Any] = {
+        "type": "realtime",
+        "output_modalities": ["audio"],
+        "instructions": bot.instructions,
+        "audio": {
+            "input": {
+                "format": {"type": "audio/pcmu"},
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": bot.vad.threshold,
+                    "prefix_padding_ms": bot.vad.prefix_padding_ms,
+                    "silence_duration_ms": bot.vad.silence_duration_ms,
+                    "create_response": True,
+                    "interrupt_response": True,
+                },
+            },
+            "output": {"format": {"type": "audio/pcmu"}, "voice": bot.voice},
+        },
+        "tools": [_function(tool) for tool in bot.tools],
+    }
+    if not reduced:
+        session["audio"]["input"] |= {
+            "noise_reduction": {"type": bot.noise_reduction} if bot.noise_reduction else None,
+            "transcription": _transcription(bot),
+        }
+        session["max_output_tokens"] = bot.max_output_tokens
+        session["truncation"] = {"type": "retention_ratio", "retention_ratio": 0.8}
+    return encode({"type": "session.update", "event_id": event_id, "session": session})
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+
+
+def _transcription(bot: Bot) -> dict[str, Any] | None:
+    """Return the transcription settings; only newer models take lists (specification 4.4)."""
+    if not bot.transcription_model:
+        return None
+    settings: dict[str, Any] = {"model": bot.transcription_model}
+    if bot.transcription_model in _KEYWORD_MODELS:
+        if bot.languages:
+            settings["languages"] = list(bot.languages)
+        if bot.keywords:
+            settings["keywords"] = list(bot.keywords)
+    elif len(bot.languages) == 1:
+        settings["language"] = bot.languages[0]
+    return settings

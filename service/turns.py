@@ -1,0 +1,132 @@
+"""Who spoke when, and what was heard: playout, transcript and receipt on one clock.
+
+Pure: speech events and `now` (monotonic seconds) in; state for the call's pumps out. The call's
+clock counts milliseconds from the caller's `open`.
+"""
+
+from typing import assert_never
+
+from service.audio.playout import HeardItem, PlayoutBuffer
+from service.bots.port import VoiceActivity
+from service.caller_audio import CallerAudio
+from service.receipt import Receipt
+from service.speech.port import (
+    AgentAudio,
+    AgentAudioDone,
+    AgentTranscript,
+    CallerSpeechStarted,
+    CallerSpeechStopped,
+    CallerTranscript,
+    Usage,
+)
+from service.transcript import Transcript
+
+TurnEvent = (
+    AgentAudio | AgentAudioDone | AgentTranscript | CallerSpeechStopped | CallerTranscript | Usage
+)
+
+
+class Turns:
+    """The course of one call's conversation.
+
+    Attributes:
+        playout: agent speech on its way to the caller.
+        caller_audio: caller speech on its way to the provider.
+        transcript: the turns.
+        receipt: the counts.
+        has_agent_spoken: the agent has said something in its present turn.
+    """
+
+    def __init__(self, vad: VoiceActivity) -> None:
+        self.playout = PlayoutBuffer()
+        self.caller_audio = CallerAudio()
+        self.transcript = Transcript()
+        self.receipt = Receipt()
+        self.has_agent_spoken = False
+        self._vad = vad
+        self._opened_at: float | None = None
+
+    def begin(self, now: float) -> None:
+        """Start the call's clock: the caller's `open` came now."""
+        self._opened_at = now
+
+    def ms(self, at: float) -> int:
+        """Return a moment of `now`'s clock on the call's clock; 0 before `begin`."""
+        return 0 if self._opened_at is None else max(0, round((at - self._opened_at) * 1_000))
+
+    def hear_caller(self, pcmu: bytes, now: float) -> bytes:
+        """Take caller audio; return what is to be sent to the provider now, possibly nothing."""
+        return self.caller_audio.receive(pcmu, now=now, call_ms=self.ms(now))
+
+    def take(self, event: TurnEvent, now: float) -> None:
+        """Note what the provider heard or said."""
+        match event:
+            case AgentAudio():
+                self.has_agent_spoken = True
+                self.playout.push(event.item_id, event.pcmu)
+            case AgentAudioDone():
+                self.playout.complete(event.item_id)
+            case AgentTranscript():
+                note = self.transcript.agent_said if event.is_final else self.transcript.agent_says
+                note(event.item_id, event.text, self.ms(now))
+            case CallerSpeechStopped():
+                self._caller_stopped(event)
+            case CallerTranscript():
+                self.transcript.caller_said(event.item_id, event.text, self.ms(now))
+            case Usage():
+                self.receipt.usage.update(event.counts)
+            case _:
+                assert_never(event)
+
+    def interrupt(self, event: CallerSpeechStarted, now: float) -> tuple[bool, list[HeardItem]]:
+        """Stop the agent because the caller speaks.
+
+        Returns:
+            Whether the caller's side had speech of ours to stop, and what was heard of each item
+            that was not heard in full.
+        """
+        # The provider moves the start back by what it keeps from before the speech.
+        spoke_at_ms = self.caller_audio.to_call_ms(event.at_ms + self._vad.prefix_padding_ms)
+        was_audible = self.playout.is_audible(now)
+        if was_audible:
+            self.receipt.caller_interrupted(spoke_at_ms, self.ms(now))
+        heard = self.cut(now)
+        self.transcript.caller_started(event.item_id, spoke_at_ms)
+        return was_audible, heard
+
+    def cut(self, now: float) -> list[HeardItem]:
+        """Forget all speech that was not heard and note how far it was."""
+        self.advance(now)
+        heard = self.playout.clear(now)
+        for item in heard:
+            self._agent_heard(item, now)
+        return heard
+
+    def advance(self, now: float) -> None:
+        """Note the agent's turns that have now been heard in full."""
+        for item in self.playout.take_finished(now):
+            self._agent_heard(item, now)
+
+    def finish(self, now: float) -> None:
+        """Close the books: nothing more is heard, said or recognised."""
+        self.cut(now)
+        self.transcript.finish(self.ms(now))
+        self.receipt.underruns = self.playout.underruns
+        self.receipt.dropped_in_bytes = self.caller_audio.dropped_bytes
+
+    def _caller_stopped(self, event: CallerSpeechStopped) -> None:
+        self.has_agent_spoken = False
+        # The provider waits for this much silence before it says that the caller is done.
+        ended_at_ms = self.caller_audio.to_call_ms(event.at_ms - self._vad.silence_duration_ms)
+        self.transcript.caller_stopped(event.item_id, ended_at_ms)
+        self.receipt.caller_stopped(ended_at_ms)
+
+    def _agent_heard(self, item: HeardItem, now: float) -> None:
+        self.transcript.agent_heard(
+            item.item_id,
+            heard_ms=item.heard_ms,
+            received_ms=item.received_ms,
+            start_ms=self.ms(now if item.started_at is None else item.started_at),
+            end_ms=self.ms(now if item.ended_at is None else item.ended_at),
+            cut=not item.was_heard_in_full,
+        )

@@ -1,0 +1,309 @@
+"""The Realtime wire (specification 4 to 6): tolerant in, exact out."""
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bots.builtin import DEFAULT_BOT
+from service.bots.port import Bot, VoiceActivity
+from service.speech import realtime_wire as wire
+from tests.openai_schema import assert_client_event
+
+PCMU = {"format": {"type": "audio/pcmu"}}
+PCM = {"format": {"type": "audio/pcm", "rate": 24000}}
+
+
+def decode(kind: str, **fields: Any) -> Any:
+    return wire.decode(json.dumps({"type": kind, "event_id": "event_1", **fields}).encode())
+
+
+def update(bot: Bot, *, reduced: bool = False) -> dict[str, Any]:
+    """The session that the bot's `session.update` asks for; fails when a server would refuse it."""
+    event = json.loads(wire.session_update(bot, "cfg_1", reduced=reduced))
+    assert_client_event(event)
+    assert event["type"] == "session.update"
+    assert event["event_id"] == "cfg_1"
+    session: dict[str, Any] = event["session"]
+    return session
+
+
+def transcription(**changes: Any) -> Any:
+    return update(replace(DEFAULT_BOT, **changes))["audio"]["input"]["transcription"]
+
+
+# In.
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "rate_limits.updated",
+        "conversation.created",
+        "conversation.item.added",
+        "conversation.item.created",
+        "response.output_item.added",
+        "response.output_text.delta",
+        "response.mcp_call.in_progress",
+        "input_audio_buffer.timeout_triggered",
+        "response.audio.delta",
+        "news.of.tomorrow",
+        "",
+    ],
+)
+def test_an_event_of_no_concern_is_nothing(kind):
+    assert decode(kind, item_id="A1", response_id="R1", delta="x") is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"17",
+        b'"response.created"',
+        b'{"type":null}',
+        b'{"type":7}',
+        b'{"type":["response.created"]}',
+        b'{"type":"response.created"',
+        b'{"type":"response.created","response":{"id":"R',
+        b'{"type":"response.created","response":{"id":"\xff"}}',
+        b'{"type":"response.created","response":{"id":"\\ud800"}}',
+        b"\xff\xfe",
+        b"\x00" * 9,
+    ],
+)
+def test_a_frame_that_cannot_be_read_is_nothing(frame):
+    assert wire.decode(frame) is None
+
+
+@pytest.mark.parametrize("depth", [500, 980, 1_000, 100_000])
+@pytest.mark.parametrize("shape", ['{"x":%s,"type":"response.done"}', '{"type":"e","x":%s}', "%s"])
+def test_a_nesting_bomb_is_nothing(depth, shape):
+    assert wire.decode((shape % ("[" * depth + "]" * depth)).encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("response.created", {"response": None}),
+        ("response.created", {"response": {"id": None}}),
+        ("response.done", {"response": {"id": 7}}),
+        ("response.output_audio.delta", {"response_id": "R1", "item_id": "A1", "delta": "%%%"}),
+        ("response.output_audio.delta", {"response_id": "R1", "item_id": "A1", "delta": None}),
+        ("response.output_audio.delta", {"response_id": "R1", "delta": "//7+"}),
+        ("input_audio_buffer.speech_started", {"audio_start_ms": 5}),
+        ("error", {"error": "text"}),
+    ],
+)
+def test_an_event_without_what_it_is_about_is_nothing(kind, fields):
+    assert decode(kind, **fields) is None
+
+
+def test_audio_is_decoded_and_its_extras_are_ignored():
+    event = decode(
+        "response.output_audio.delta",
+        response_id="R1",
+        item_id="A1",
+        output_index=0,
+        content_index=0,
+        obfuscation="aLxx0",
+        delta=base64.b64encode(b"\xff\x7f\x00\xfe").decode(),
+    )
+
+    assert event == wire.AudioDelta("R1", "A1", b"\xff\x7f\x00\xfe")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "expected"),
+    [
+        (
+            "response.done",
+            {
+                "response": {
+                    "id": "R1",
+                    "status": None,
+                    "status_details": None,
+                    "usage": None,
+                    "output": [],
+                    "audio": {"output": {"voice": {"id": "voice_1"}}},
+                }
+            },
+            wire.ResponseDone(wire.ResponseTail("R1")),
+        ),
+        ("response.done", {"response": {"id": "R1"}}, wire.ResponseDone(wire.ResponseTail("R1"))),
+        (
+            "response.created",
+            {"response": {"id": "R1", "metadata": None, "conversation_id": None}},
+            wire.ResponseCreated(wire.ResponseHead("R1")),
+        ),
+        (
+            "error",
+            {"error": {"type": None, "code": None, "message": None, "event_id": None}},
+            wire.ServerError(wire.ErrorDetail()),
+        ),
+        ("error", {"error": {}}, wire.ServerError(wire.ErrorDetail())),
+        (
+            "response.output_item.done",
+            {"response_id": "R1", "output_index": 0, "item": {"id": "A1", "phase": "commentary"}},
+            wire.OutputItemDone("R1", wire.OutputItem()),
+        ),
+        (
+            "input_audio_buffer.speech_started",
+            {"item_id": "U1", "audio_start_ms": None},
+            wire.SpeechStarted("U1"),
+        ),
+        ("input_audio_buffer.speech_stopped", {"item_id": "U1"}, wire.SpeechStopped("U1")),
+    ],
+)
+def test_nulls_extras_and_gaps_are_no_errors(kind, fields, expected):
+    assert decode(kind, **fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("audio", "speaks_pcmu"),
+    [
+        ({"input": PCMU, "output": PCMU}, True),
+        ({"input": PCM, "output": PCMU}, False),
+        ({"input": PCMU, "output": PCM}, False),
+        ({"input": PCMU, "output": {"format": {"type": "audio/pcma"}}}, False),
+        ({"input": PCMU}, False),
+        ({"input": PCMU, "output": None}, False),
+        ({"input": PCMU, "output": {}}, False),
+        ({"input": PCMU, "output": {"format": None}}, False),
+        ({"input": PCMU, "output": {"format": {}}}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_session_speaks_pcmu_only_when_both_directions_say_so(audio, speaks_pcmu):
+    event = decode("session.updated", session={"type": "realtime", "audio": audio})
+
+    assert event.session.speaks_pcmu is speaks_pcmu
+
+
+@pytest.mark.parametrize(
+    ("message", "wait_s"),
+    [
+        ("Please try again in 6.1s. Visit the page.", 6.1),
+        ("Please try again in 20ms.", 0.02),
+        ("Please try again in 1m12s.", 60.0),
+        ("Please try again in 2h0m5s.", 7_200.0),
+        ("Please try again in a while.", None),
+        (None, None),
+    ],
+)
+def test_the_wait_of_a_rate_limit_is_in_its_message(message, wait_s):
+    assert wire.ErrorDetail(message=message).wait_s == (wait_s and pytest.approx(wait_s))
+
+
+def test_a_report_is_flattened_to_its_numbers():
+    report = {"a": 1, "b": None, "c": {"d": 2.5, "e": {"f": 3}, "g": {}}, "h": "x", "i": [4]}
+
+    assert wire.flatten("u", report) == {"u.a": 1, "u.c.d": 2.5, "u.c.e.f": 3}
+
+
+# Out.
+
+
+@given(st.binary(max_size=2_000))
+def test_caller_audio_is_one_append_event_with_all_its_bytes(pcmu):
+    event = json.loads(wire.append_audio(pcmu))
+
+    assert event.keys() == {"type", "audio"}
+    assert event["type"] == "input_audio_buffer.append"
+    assert base64.b64decode(event["audio"], validate=True) == pcmu
+
+
+def test_an_append_event_is_valid():
+    assert_client_event(json.loads(wire.append_audio(b"\xff" * 160)))
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_every_update_has_both_formats_and_the_full_turn_detection(reduced):
+    """A missing format means static on the phone, a partial detection the server's 200 ms (4)."""
+    bot = replace(DEFAULT_BOT, vad=VoiceActivity(0.6, 250, 700), voice="cedar")
+
+    session = update(bot, reduced=reduced)
+
+    assert session["type"] == "realtime"
+    assert session["output_modalities"] == ["audio"]
+    assert session["instructions"] == bot.instructions
+    assert session["audio"]["input"]["format"] == {"type": "audio/pcmu"}
+    assert session["audio"]["output"] == {"format": {"type": "audio/pcmu"}, "voice": "cedar"}
+    assert session["audio"]["input"]["turn_detection"] == {
+        "type": "server_vad",
+        "threshold": 0.6,
+        "prefix_padding_ms": 250,
+        "silence_duration_ms": 700,
+        "create_response": True,
+        "interrupt_response": True,
+    }
+    assert [tool["name"] for tool in session["tools"]] == ["end_call", "transfer_to_agent"]
+
+
+@pytest.mark.parametrize("key", ["model", "prompt", "tracing", "include", "reasoning", "strict"])
+@pytest.mark.parametrize("reduced", [False, True])
+def test_an_update_leaves_out_what_gets_updates_refused(key, reduced):
+    assert f'"{key}":' not in json.dumps(
+        update(replace(DEFAULT_BOT, transcription_model=""), reduced=reduced)
+    )
+
+
+def test_the_full_update_has_everything_the_bot_asks_for():
+    session = update(replace(DEFAULT_BOT, max_output_tokens=512))
+
+    assert session["audio"]["input"]["noise_reduction"] == {"type": "near_field"}
+    assert session["max_output_tokens"] == 512
+    assert session["truncation"] == {"type": "retention_ratio", "retention_ratio": 0.8}
+
+
+def test_the_reduced_update_leaves_out_what_a_model_may_refuse():
+    session = update(DEFAULT_BOT, reduced=True)
+
+    assert session["audio"]["input"].keys() == {"format", "turn_detection"}
+    assert not {"max_output_tokens", "truncation"} & session.keys()
+
+
+def test_no_noise_reduction_is_said_with_null():
+    session = update(replace(DEFAULT_BOT, noise_reduction=None))
+
+    assert session["audio"]["input"]["noise_reduction"] is None
+
+
+def test_a_bot_without_tools_clears_them():
+    assert update(replace(DEFAULT_BOT, tools=()))["tools"] == []
+
+
+def test_a_bot_without_a_transcription_model_turns_transcripts_off():
+    assert transcription(transcription_model="") is None
+
+
+@pytest.mark.parametrize("model", ["gpt-transcribe", "gpt-live-transcribe"])
+def test_newer_transcription_models_take_lists(model):
+    settings = transcription(
+        transcription_model=model, languages=("en", "de"), keywords=("Acme", "IBAN")
+    )
+
+    assert settings == {"model": model, "languages": ["en", "de"], "keywords": ["Acme", "IBAN"]}
+
+
+def test_empty_lists_are_left_out():
+    assert transcription(languages=(), keywords=()) == {"model": "gpt-transcribe"}
+
+
+@pytest.mark.parametrize(
+    ("languages", "expected"), [(("en",), {"language": "en"}), ((), {}), (("en", "de"), {})]
+)
+def test_older_transcription_models_take_one_language_and_no_keywords(languages, expected):
+    settings = transcription(
+        transcription_model="gpt-4o-mini-transcribe", languages=languages, keywords=("Acme",)
+    )
+
+    assert settings == {"model": "gpt-4o-mini-transcribe", **expected}
