@@ -175,28 +175,34 @@ class _Dial(connect):
 
 async def _configure(socket: ClientConnection, bot: Bot) -> None:
     """Bring the session to PCMU: with everything the bot asks for, else with the least (4.3)."""
-    for attempt, reduced in enumerate((False, True), start=1):
-        await socket.send(wire.session_update(bot, f"cfg_{attempt}", reduced=reduced), text=True)
+    was_answered = False
+    for event_id, reduced in (("cfg_1", False), ("cfg_2", True)):
+        await socket.send(wire.session_update(bot, event_id, reduced=reduced), text=True)
         try:
             async with asyncio.timeout(CONFIGURE_DEADLINE_S):
-                if await _is_accepted(socket, f"cfg_{attempt}"):
+                if await _is_accepted(socket, event_id):
                     return
+            was_answered = True
         except TimeoutError:
             continue
-    raise SpeechError("session_refused", retryable=False)
+    # A refusal will be repeated; a server that is silent now may speak to the next attempt.
+    code = "session_refused" if was_answered else "session_unanswered"
+    raise SpeechError(code, retryable=not was_answered)
 
 
 async def _is_accepted(socket: ClientConnection, event_id: str) -> bool:
     rules = RealtimeRules()
     while True:
         frame = await socket.recv(decode=False)
-        match wire.decode(frame):
-            case wire.SessionUpdated() as updated:
-                return updated.session.speaks_pcmu
-            case wire.ServerError() as refused if refused.error.event_id == event_id:
-                return False
-            case _:
-                rules.receive(frame, 0.0)  # raises on an error that ends the session
+        event = wire.decode(frame)
+        if isinstance(event, wire.SessionUpdated):
+            return event.session.speaks_pcmu
+        if (
+            isinstance(event, wire.ServerError)
+            and wire.read_error(event.error).event_id == event_id
+        ):
+            return False
+        rules.receive(frame, 0.0)  # raises on an error that ends the session
 
 
 @contextmanager

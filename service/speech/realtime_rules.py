@@ -7,7 +7,6 @@ Source: Realtime specification, sections 7 to 10; numbers in brackets refer to i
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from service.audio.playout import HeardItem
@@ -25,6 +24,7 @@ from service.speech.port import (
     ToolCall,
     Usage,
 )
+from service.speech.realtime_response import Response
 
 CREATE_DEADLINE_S = 10.0
 """A response that we asked for must begin by then (9, rule 8)."""
@@ -53,42 +53,18 @@ _RATE_LIMITS = frozenset({"rate_limit_exceeded", "inference_rate_limit_exceeded"
 _BUSY = "conversation_already_has_active_response"
 
 
-@dataclass(slots=True)
-class _Item:
-    words: str = ""
-    has_all_words: bool = False
-    has_all_audio: bool = False
-    was_handed_out: bool = False
-
-
-@dataclass(slots=True)
-class _Response:
-    response_id: str
-    items: dict[str, _Item] = field(default_factory=dict)
-    unheard: list[str] = field(default_factory=list)
-    is_dead: bool = False
-
-    @property
-    def has_spoken(self) -> bool:
-        return any(item.was_handed_out for item in self.items.values())
-
-    @property
-    def to_delete(self) -> list[str]:
-        """What the caller heard nothing of: reported so, or withheld after the response died."""
-        withheld = [key for key, item in self.items.items() if not item.was_handed_out]
-        return self.unheard + (withheld if self.is_dead else [])
-
-
 class RealtimeRules:
     """One default conversation: at most one response is alive, at most one is owed."""
 
     def __init__(self) -> None:
         self.outgoing: list[bytes] = []
         self.ignored_errors = 0
-        self._responses: dict[str, _Response] = {}
-        self._active: _Response | None = None
+        self._responses: dict[str, Response] = {}
+        self._active: Response | None = None
         self._create: dict[str, Any] | None = None
         self._owed: dict[str, Any] | None = None
+        self._is_caller_speaking = False
+        self._calls: set[str] = set()
         self._open_calls: dict[str, str] = {}
         self._answered: dict[str, str] = {}
         self._deadline = math.inf
@@ -132,7 +108,7 @@ class RealtimeRules:
             case wire.OutputItemDone():
                 return self._on_item_done(event)
             case wire.ServerError():
-                return self._on_error(event.error, now)
+                return self._on_error(wire.read_error(event.error), now)
             case None | wire.SessionCreated() | wire.SessionUpdated():
                 return []
             case _:
@@ -183,7 +159,7 @@ class RealtimeRules:
 
     def _on_audio(self, event: wire.AudioDelta | wire.AudioDone) -> list[SpeechEvent]:
         response = self._response_of(event.response_id)
-        item = response.items.setdefault(event.item_id, _Item())
+        item = response.item(event.item_id)
         if isinstance(event, wire.AudioDone):
             item.has_all_audio = True
         if response.is_dead:
@@ -194,7 +170,7 @@ class RealtimeRules:
         return [AgentAudio(event.item_id, event.delta)]
 
     def _on_words(self, event: wire.TranscriptDelta | wire.TranscriptDone) -> list[SpeechEvent]:
-        item = self._response_of(event.response_id).items.setdefault(event.item_id, _Item())
+        item = self._response_of(event.response_id).item(event.item_id)
         if isinstance(event, wire.TranscriptDelta):
             item.words += event.delta
             return [AgentTranscript(event.item_id, event.delta, is_final=False)]
@@ -210,13 +186,10 @@ class RealtimeRules:
     ) -> list[SpeechEvent]:
         match event:
             case wire.SpeechStarted():
-                # The server cancels the response by itself (interrupt_response); what still
-                # arrives of it was never asked for. A retry would answer the older turn.
-                if self._active:
-                    self._active.is_dead = True
-                self._retry_at = math.inf
+                self._hear_caller()
                 return [CallerSpeechStarted(event.item_id, int(event.audio_start_ms or 0))]
             case wire.SpeechStopped():
+                self._is_caller_speaking = False
                 return [CallerSpeechStopped(event.item_id, int(event.audio_end_ms or 0))]
             case wire.TranscriptionCompleted():
                 words: list[SpeechEvent] = [CallerTranscript(event.item_id, event.transcript or "")]
@@ -225,6 +198,17 @@ class RealtimeRules:
                 return [CallerTranscript(event.item_id, None)]
             case _:
                 assert_never(event)
+
+    def _hear_caller(self) -> None:
+        """Be silent: at the end of this turn the server answers all that came before it.
+
+        The server also cancels the response that is alive (interrupt_response).
+        """
+        self._is_caller_speaking = True
+        self._owed = None
+        self._retry_at = math.inf
+        if self._active:
+            self._active.is_dead = True
 
     def _on_response(
         self, event: wire.ResponseCreated | wire.ResponseDone, now: float
@@ -239,14 +223,21 @@ class RealtimeRules:
         self._active = self._response_of(head.id)
         self._retry_at = math.inf
         self._deadline = now + SILENCE_DEADLINE_S
-        if self._create and (head.metadata or {}).get("ask") == self._create["event_id"]:
-            self._create = None
+        if self._create and wire.ask_of(head) == self._create["event_id"]:
+            self._take_create(self._active)
+            if self._is_caller_speaking:  # it was asked for before the caller began
+                self.interrupt(())
+        else:
+            self._is_caller_speaking = False
 
     def _on_item_done(self, event: wire.OutputItemDone) -> list[SpeechEvent]:
         """Hand out a function call; one cut short is `incomplete` and must not run (7.4)."""
-        item = event.item
+        item = wire.read_item(event.item)
         if item.type != "function_call" or item.status == "incomplete" or not item.call_id:
             return []
+        if item.call_id in self._calls:  # once is enough
+            return []
+        self._calls.add(item.call_id)
         self._open_calls[item.call_id] = event.response_id
         return [ToolCall(item.call_id, item.name or "", item.arguments or "")]
 
@@ -256,13 +247,14 @@ class RealtimeRules:
         if self._active in (response, None):
             # A create still unanswered now was this one: a refusal would have come before, and
             # not every server echoes metadata.
-            self._active = self._create = None
+            self._take_create(response)
+            self._active = None
             self._deadline = math.inf
-        events = _finish_items(response) + _usage("response", tail.usage)
+        events = response.finish() + _usage("response", tail.usage)
         for item_id in response.to_delete:
             self._delete(item_id)
         if tail.status == "failed":
-            self._on_failed(response, tail.status_details, now)
+            self._on_failed(response, wire.read_failure(tail.status_details), now)
         else:
             self._retries = 0
         self._go_on_after(tail.id, now)
@@ -272,11 +264,15 @@ class RealtimeRules:
             events.append(AgentTurnDone(response.has_spoken))
         return events
 
-    def _on_failed(
-        self, response: _Response, details: wire.StatusDetails | None, now: float
-    ) -> None:
+    def _take_create(self, response: Response) -> None:
+        """Note that the create which is under way led to this response."""
+        if self._create:
+            asked = self._create["response"]
+            response.asked = {name: asked[name] for name in asked if name != "metadata"}
+            self._create = None
+
+    def _on_failed(self, response: Response, error: wire.ErrorDetail, now: float) -> None:
         """Plan another try after a rate limit or a fault (7.8); the caller's turn stays."""
-        error = details.error if details and details.error else wire.ErrorDetail()
         _raise_if_fatal(error)
         if response.is_dead:
             return
@@ -286,6 +282,7 @@ class RealtimeRules:
             code = error.code if error.code in _RATE_LIMITS else "response_failed"
             raise SpeechError(code, retryable=True)
         self._retry_at = now + wait_s
+        self._owed = self._owed or response.asked or None
 
     def _on_error(self, error: wire.ErrorDetail, now: float) -> list[SpeechEvent]:
         """End on what ends the session; recover a refused response; ignore the rest (10)."""
@@ -333,6 +330,8 @@ class RealtimeRules:
 
     def _ask(self, response: dict[str, Any], now: float) -> None:
         """Create a response now, or owe it until the one that is alive is over (9, rule 1)."""
+        if self._is_caller_speaking:
+            return
         if not self._is_idle:
             self._owed = response
             return
@@ -364,27 +363,16 @@ class RealtimeRules:
         self._sent += 1
         self.outgoing.append(wire.encode(event | {"event_id": f"c_{self._sent}"}))
 
-    def _response_of(self, response_id: str) -> _Response:
+    def _response_of(self, response_id: str) -> Response:
         """Return the response, made up where its `response.created` was never seen (6.5)."""
         response = self._responses.get(response_id)
         if response is None:
-            response = self._responses[response_id] = _Response(response_id)
+            response = self._responses[response_id] = Response(response_id)
         return response
 
 
-def _finish_items(response: _Response) -> list[SpeechEvent]:
-    """Close what a cut response left open, so that every turn of the transcript gets its end."""
-    events: list[SpeechEvent] = []
-    for item_id, item in response.items.items():
-        if not item.has_all_words:
-            events.append(AgentTranscript(item_id, item.words, is_final=True))
-        if not item.has_all_audio and not response.is_dead:
-            events.append(AgentAudioDone(item_id))
-    return events
-
-
-def _usage(source: str, usage: dict[str, Any] | None) -> list[SpeechEvent]:
-    counts = wire.flatten(source, usage or {})
+def _usage(source: str, usage: object) -> list[SpeechEvent]:
+    counts = wire.flatten(source, usage)
     return [Usage(counts)] if counts else []
 
 

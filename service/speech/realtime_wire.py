@@ -1,9 +1,11 @@
 """The Realtime wire: the server events that we act on, and the client events that we send.
 
-Decoding is tolerant: only the fields that matter are looked at, and whatever else a server sends
-is ignored, unknown types included. Source: Realtime specification, sections 4 to 6.
+Decoding is tolerant and in two steps: only what an event cannot do without is typed, the rest is
+read piece by piece (`read_…`), and whatever else a server sends is ignored.
+Source: Realtime specification, sections 4 to 6.
 """
 
+import json
 import re
 from binascii import b2a_base64
 from typing import Any
@@ -60,7 +62,7 @@ class SessionUpdated(msgspec.Struct, tag="session.updated"):
     session: Session
 
 
-class ErrorDetail(msgspec.Struct):
+class ErrorDetail(msgspec.Struct, kw_only=True):
     """What was refused. Its message may quote us or the caller and stays here."""
 
     type: str | None = None
@@ -76,9 +78,9 @@ class ErrorDetail(msgspec.Struct):
 
 
 class ServerError(msgspec.Struct, tag="error"):
-    """A client event was refused, or the session is over."""
+    """A client event was refused, or the session is over; `read_error` reads it."""
 
-    error: ErrorDetail
+    error: Any = None
 
 
 class SpeechStarted(msgspec.Struct, tag="input_audio_buffer.speech_started"):
@@ -102,7 +104,7 @@ class TranscriptionCompleted(
 
     item_id: str
     transcript: str | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
 
 
 class TranscriptionFailed(msgspec.Struct, tag="conversation.item.input_audio_transcription.failed"):
@@ -115,7 +117,7 @@ class ResponseHead(msgspec.Struct):
     """The part of a new response that matters; `metadata` is what its creator gave it."""
 
     id: str
-    metadata: dict[str, Any] | None = None
+    metadata: Any = None
 
 
 class ResponseCreated(msgspec.Struct, tag="response.created"):
@@ -155,7 +157,7 @@ class TranscriptDone(msgspec.Struct, tag="response.output_audio_transcript.done"
     transcript: str
 
 
-class OutputItem(msgspec.Struct):
+class OutputItem(msgspec.Struct, kw_only=True):
     """An item of a response; the last three fields belong to function calls."""
 
     type: str = ""
@@ -166,25 +168,19 @@ class OutputItem(msgspec.Struct):
 
 
 class OutputItemDone(msgspec.Struct, tag="response.output_item.done"):
-    """An item of a response is final."""
+    """An item of a response is final; `read_item` reads it."""
 
     response_id: str
-    item: OutputItem
-
-
-class StatusDetails(msgspec.Struct):
-    """Why a response ended as it did."""
-
-    error: ErrorDetail | None = None
+    item: Any = None
 
 
 class ResponseTail(msgspec.Struct):
-    """The part of a finished response that matters."""
+    """The part of a finished response that matters; `read_failure` reads the details."""
 
     id: str
-    status: str | None = None
-    status_details: StatusDetails | None = None
-    usage: dict[str, Any] | None = None
+    status: Any = None
+    status_details: Any = None
+    usage: Any = None
 
 
 class ResponseDone(msgspec.Struct, tag="response.done"):
@@ -222,23 +218,56 @@ def decode(frame: bytes) -> ServerEvent | None:
         return None
 
 
-def flatten(name: str, report: dict[str, Any]) -> dict[str, float]:
+def read_error(value: object) -> ErrorDetail:
+    """Return what an error says, as far as it can be read."""
+    return ErrorDetail(**_texts(value, ErrorDetail))
+
+
+def read_failure(status_details: object) -> ErrorDetail:
+    """Return why a response failed, from its `status_details`."""
+    return read_error(status_details.get("error") if isinstance(status_details, dict) else None)
+
+
+def read_item(value: object) -> OutputItem:
+    """Return an item of a response, as far as it can be read."""
+    return OutputItem(**_texts(value, OutputItem))
+
+
+def ask_of(head: ResponseHead) -> str | None:
+    """Return the mark that we gave the response when we asked for it."""
+    mark = head.metadata.get("ask") if isinstance(head.metadata, dict) else None
+    return mark if isinstance(mark, str) else None
+
+
+def _texts(value: object, kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the fields of a struct of texts that a JSON value really holds as text or number."""
+    fields = value if isinstance(value, dict) else {}
+    return {
+        name: str(found)
+        for name in kind.__struct_fields__
+        if isinstance(found := fields.get(name), str | int | float)
+    }
+
+
+def flatten(name: str, report: object) -> dict[str, float]:
     """Return the numbers of a usage report by dotted name, however deep they stand."""
     counts: dict[str, float] = {}
     waiting = [(name, report)]
     while waiting:
-        prefix, values = waiting.pop()
-        for key, value in values.items():
-            if isinstance(value, int | float):
-                counts[f"{prefix}.{key}"] = value
-            elif isinstance(value, dict):
-                waiting.append((f"{prefix}.{key}", value))
+        prefix, value = waiting.pop()
+        if isinstance(value, int | float):
+            counts[prefix] = value
+        elif isinstance(value, dict):
+            waiting.extend((f"{prefix}.{key}", part) for key, part in value.items())
     return counts
 
 
 def encode(event: dict[str, Any]) -> bytes:
-    """Return a client event as the text of a frame."""
-    return msgspec.json.encode(event)
+    """Return a client event as the text of a frame; what UTF-8 cannot say becomes `?`."""
+    try:
+        return msgspec.json.encode(event)
+    except UnicodeEncodeError:
+        return json.dumps(event, ensure_ascii=False).encode(errors="replace")
 
 
 def append_audio(pcmu: bytes) -> bytes:

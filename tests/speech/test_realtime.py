@@ -456,9 +456,16 @@ def test_a_failed_update_is_tried_again_with_less(fault):
     assert full["event_id"] != reduced["event_id"]
 
 
-@pytest.mark.parametrize("name", ["refuse-update", "no-updated"])
-def test_a_session_that_cannot_be_configured_is_not_handed_out(name):
-    assert run(_emulated_refusal(NAMED[name]))[0] == "session_refused"
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("refuse-update", ("session_refused", False)),
+        # A server that says nothing may do better at the next attempt.
+        ("no-updated", ("session_unanswered", True)),
+    ],
+)
+def test_a_session_that_cannot_be_configured_is_not_handed_out(name, error):
+    assert run(_emulated_refusal(NAMED[name])) == error
 
 
 def test_a_late_answer_to_the_first_update_is_as_good():

@@ -1328,3 +1328,82 @@ def test_never_is_a_response_asked_for_while_one_is_known_to_be_alive(steps):
             alive = None if alive == step["response"]["id"] else alive
         creates = talk.sends_kinds().count("response.create")
         assert creates <= (0 if alive else 1)
+
+
+# While the caller speaks: the server answers at the end of the turn, we ask for nothing.
+
+
+def _stops(talk: Talk, item_id: str = "U1") -> None:
+    talk.gets("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=3904)
+
+
+def test_nothing_is_asked_for_while_the_caller_speaks(talk):
+    talk.caller_speaks()
+
+    talk.rules.add_caller_text("The caller pressed 4.", talk.now)
+
+    assert talk.sends_kinds() == ["conversation.item.create"]
+
+
+def test_what_was_owed_is_answered_by_the_server_at_the_end_of_the_callers_turn(talk):
+    talk.created("R1")
+    talk.rules.add_caller_text("The caller pressed 4.", talk.now)
+    talk.caller_speaks()
+    talk.sends()
+
+    talk.cancelled("R1")
+
+    assert talk.sends() == []
+
+
+def test_a_response_asked_for_before_the_caller_spoke_is_cancelled_and_never_heard(talk):
+    create = talk.says()
+    talk.caller_speaks()
+
+    talk.created("R1", create)
+
+    assert talk.sends()[-1] | {"event_id": ""} == {
+        "type": "response.cancel",
+        "response_id": "R1",
+        "event_id": "",
+    }
+    assert talk.audio("R1", "A1") == []
+
+
+@pytest.mark.parametrize("ends", ["stopped", "created"])
+def test_after_the_callers_turn_responses_are_asked_for_again(talk, ends):
+    talk.caller_speaks()
+    if ends == "stopped":
+        _stops(talk)
+    else:  # the end of the turn was never told, but its answer begins
+        talk.created("R1")
+        talk.done("R1")
+
+    assert talk.says()["type"] == "response.create"
+
+
+# 7.4, 7.8: what a repeated or refused thing must keep.
+
+
+def test_a_function_call_that_is_told_twice_runs_once(talk):
+    talk.created("R1")
+
+    assert len(talk.call("R1", "call_1")) == 1
+    assert talk.call("R1", "call_1") == []
+
+
+def test_a_retry_after_a_failed_response_keeps_its_options(talk):
+    talk.rules.say("Say goodbye.", talk.now, may_use_tools=False)
+    create = talk.sends()[-1]
+    talk.created("R1", create)
+    talk.failed("R1", {"code": "server_error"})
+
+    talk.passes(FIRST_RETRY_S)
+
+    assert talk.sends()[-1]["response"]["tool_choice"] == "none"
+
+
+def test_words_that_utf8_cannot_say_are_sent_all_the_same(talk):
+    talk.rules.add_caller_text("a\ud800b", talk.now)
+
+    assert talk.sends()[0]["item"]["content"][0]["text"] == "a?b"

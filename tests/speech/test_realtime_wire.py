@@ -99,7 +99,6 @@ def test_a_nesting_bomb_is_nothing(depth, shape):
         ("response.output_audio.delta", {"response_id": "R1", "item_id": "A1", "delta": None}),
         ("response.output_audio.delta", {"response_id": "R1", "delta": "//7+"}),
         ("input_audio_buffer.speech_started", {"audio_start_ms": 5}),
-        ("error", {"error": "text"}),
     ],
 )
 def test_an_event_without_what_it_is_about_is_nothing(kind, fields):
@@ -142,17 +141,6 @@ def test_audio_is_decoded_and_its_extras_are_ignored():
             "response.created",
             {"response": {"id": "R1", "metadata": None, "conversation_id": None}},
             wire.ResponseCreated(wire.ResponseHead("R1")),
-        ),
-        (
-            "error",
-            {"error": {"type": None, "code": None, "message": None, "event_id": None}},
-            wire.ServerError(wire.ErrorDetail()),
-        ),
-        ("error", {"error": {}}, wire.ServerError(wire.ErrorDetail())),
-        (
-            "response.output_item.done",
-            {"response_id": "R1", "output_index": 0, "item": {"id": "A1", "phase": "commentary"}},
-            wire.OutputItemDone("R1", wire.OutputItem()),
         ),
         (
             "input_audio_buffer.speech_started",
@@ -307,3 +295,57 @@ def test_older_transcription_models_take_one_language_and_no_keywords(languages,
     )
 
     assert settings == {"model": "gpt-4o-mini-transcribe", **expected}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "text",
+        7,
+        [],
+        {},
+        {"type": None, "code": None, "message": None, "event_id": None},
+        {"code": {"deep": 1}, "message": ["list"]},
+    ],
+)
+def test_an_error_that_cannot_be_read_says_nothing(value):
+    assert wire.read_error(value) == wire.ErrorDetail()
+    assert wire.read_failure({"error": value}) == wire.ErrorDetail()
+    assert wire.read_failure(value) == wire.ErrorDetail()
+
+
+def test_an_error_is_read_piece_by_piece():
+    error = {"type": "t", "code": 429, "message": None, "event_id": "e", "param": [1]}
+
+    assert wire.read_error(error) == wire.ErrorDetail(type="t", code="429", event_id="e")
+
+
+def test_an_item_is_read_piece_by_piece():
+    assert wire.read_item({"id": "A1", "phase": "commentary"}) == wire.OutputItem()
+    assert wire.read_item(None) == wire.OutputItem()
+    assert wire.read_item({"type": "function_call", "call_id": "c", "status": []}) == (
+        wire.OutputItem(type="function_call", call_id="c")
+    )
+
+
+@pytest.mark.parametrize("metadata", [None, "text", [], {}, {"ask": 1}])
+def test_a_response_without_our_mark_is_not_ours(metadata):
+    assert wire.ask_of(wire.ResponseHead("R1", metadata)) is None
+
+
+@pytest.mark.parametrize("value", ["text", [], None, 7])
+@pytest.mark.parametrize("field", ["status", "status_details", "usage"])
+def test_an_odd_field_does_not_hide_the_end_of_a_response(field, value):
+    event = wire.decode(
+        json.dumps({"type": "response.done", "response": {"id": "R1", field: value}}).encode()
+    )
+
+    assert isinstance(event, wire.ResponseDone)
+    assert event.response.id == "R1"
+
+
+def test_what_utf8_cannot_say_becomes_a_question_mark():
+    frame = wire.encode({"type": "x", "text": "a\ud800b"})
+
+    assert json.loads(frame)["text"] == "a?b"
