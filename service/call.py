@@ -69,7 +69,7 @@ class CallSession:
             session_id=identity.session_id, organization_id=identity.organization_id, now=now
         )
         self._bot = services.bots.get_bot(identity.bot_id)
-        self._turns = Turns(self._bot.vad)
+        self._turns = Turns(self._bot.vad, is_transcribed=bool(self._bot.transcription_model))
         self._playout = self._turns.playout
         self._receipt = self._turns.receipt
         self._keys = DtmfCollector()
@@ -224,7 +224,7 @@ class CallSession:
             case speech.ToolCall():
                 await self._on_tool_call(event)
             case speech.AgentTurnDone():
-                self._turns.has_agent_spoken = False
+                self._turns.agent_done(self._clock())
                 if self._farewell:
                     self._farewell.is_said = self._farewell.is_asked
             case _:
@@ -275,7 +275,7 @@ class CallSession:
     async def _on_time(self, now: float) -> None:
         self._turns.advance(now)
         if self._speech and (entry := self._keys.poll(now)):
-            self._turns.transcript.caller_pressed(self._turns.ms(now))
+            self._turns.transcript.caller_pressed(self._turns.ms(self._keys.pressed_at))
             await self._speech.send_text(f"The caller pressed {entry} on the phone's keys.")
         if self._cap_in_s(now) <= 0:
             self._begin_end("max_duration")
@@ -373,7 +373,7 @@ class CallSession:
         if self._record is None:  # no call: a probe, or nothing was opened
             return
         if self._keys.flush():
-            self._turns.transcript.caller_pressed(self._turns.ms(now))
+            self._turns.transcript.caller_pressed(self._turns.ms(self._keys.pressed_at))
         self._turns.finish(now)
         self._publish_turns()
         ended = self._record.ended(

@@ -13,14 +13,20 @@ MAX_DIGITS = 64
 
 
 class DtmfCollector:
-    """Gathers digits until the terminator or a pause."""
+    """Gathers digits until the terminator or a pause.
+
+    Attributes:
+        pressed_at: when the latest key was pressed (`now`'s clock, seconds).
+    """
 
     def __init__(self) -> None:
+        self.pressed_at = 0.0
         self._digits = ""
         self._due = math.inf
 
     def press(self, digits: str, now: float) -> None:
         """Add pressed keys; beyond `MAX_DIGITS` the oldest are dropped."""
+        self.pressed_at = now
         self._digits = (self._digits + digits)[-MAX_DIGITS:]
         self._due = now if TERMINATOR in self._digits else now + GAP_S
 

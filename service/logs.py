@@ -53,7 +53,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 class _JsonFormatter(logging.Formatter):
     """One JSON object a line; an exception adds its type and its places, not its words."""
 
-    converter = gmtime
+    converter = staticmethod(gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

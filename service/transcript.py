@@ -6,6 +6,7 @@ times are final, and is handed out then, once. Pure: all times are milliseconds 
 clock, whose zero is the caller's `open`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,12 @@ Speaker = Literal["caller", "agent"]
 
 MAX_TURNS = 2_000
 """Bound of one call's memory: 14 minutes (the default cap) at more than two turns a second."""
+LONGEST_WORD = 40
+"""Longer text without a space is no word but a script that has no spaces."""
+MAX_KEY_TURNS = 200
+"""Bound of key entries, so that a flood of keys leaves room for what is said."""
+MS_PER_CHAR = 65.0
+"""Usual pace of the voices (2.6 words a second), until this call's own pace is known."""
 MAX_TURN_CHARS = 20_000
 """Bound of one turn: twenty minutes of speech at the usual 15 characters a second."""
 
@@ -52,7 +59,10 @@ class Transcript:
     def __init__(self) -> None:
         self._turns: dict[str, Turn] = {}
         self._open: dict[str, Turn] = {}
-        self._received_ms: dict[str, int] = {}
+        self._audio_ms: dict[str, tuple[int, bool]] = {}
+        self._key_turns = 0
+        self._spoken_chars = 0
+        self._spoken_ms = 0
 
     @property
     def turns(self) -> list[Turn]:
@@ -84,8 +94,10 @@ class Transcript:
 
     def caller_pressed(self, at_ms: int) -> None:
         """Add a finished caller turn of key presses, masked: digits may be a card number."""
-        number = len(self._turns) + 1
-        if turn := self._turn(f"keys_{number}", "caller", at_ms):
+        if self._key_turns >= MAX_KEY_TURNS:
+            return
+        self._key_turns += 1
+        if turn := self._turn(f"keys_{self._key_turns}", "caller", at_ms):
             turn.text = turn.heard = "[keys]"
             turn.has_words = turn.has_times = True
 
@@ -110,6 +122,7 @@ class Transcript:
         start_ms: int,
         end_ms: int,
         cut: bool,
+        is_complete: bool = True,
     ) -> None:
         """Set what the caller heard of an agent turn, by the playout clock.
 
@@ -120,14 +133,29 @@ class Transcript:
             start_ms: when the caller heard the first of it.
             end_ms: when the caller heard the last of it.
             cut: True when more was generated, or was being generated, than the caller heard.
+            is_complete: False when more audio was still to come.
         """
-        if turn := self._turn(item_id, "agent", start_ms):
+        turn = self._turn(item_id, "agent", start_ms)
+        if turn and not turn.has_times:  # of what arrives after a cut nothing was heard
             turn.heard_ms = heard_ms
             turn.start_ms, turn.end_ms = start_ms, max(start_ms, end_ms)
             turn.was_interrupted = cut
             turn.has_times = True
-            self._received_ms[item_id] = received_ms
+            self._audio_ms[item_id] = (received_ms, is_complete)
             self._settle(turn)
+
+    def close_silent(self, at_ms: int, *, is_waiting: Callable[[str], bool]) -> None:
+        """Close the agent turns of which no audio came, now that the agent's turn is over.
+
+        Args:
+            at_ms: now, on the call's clock.
+            is_waiting: tells of an item whether its audio is still to be heard.
+        """
+        for turn in list(self._open.values()):
+            if turn.speaker == "agent" and not turn.has_times and not is_waiting(turn.item_id):
+                self.agent_heard(
+                    turn.item_id, heard_ms=0, received_ms=0, start_ms=at_ms, end_ms=at_ms, cut=True
+                )
 
     def take_finished(self) -> list[Turn]:
         """Return the turns that became final since the last call, in conversation order."""
@@ -139,6 +167,8 @@ class Transcript:
     def finish(self, at_ms: int) -> None:
         """End the call: whatever is missing will not come, and every turn is final."""
         for turn in self._open.values():
+            if turn.is_finished:
+                continue
             if turn.speaker == "caller":
                 turn.is_recognised = turn.is_recognised and turn.has_words
                 if not turn.has_times:
@@ -160,24 +190,37 @@ class Transcript:
 
     def _settle(self, turn: Turn) -> None:
         """Derive the heard words once both the words and the times are final."""
-        if turn.speaker == "agent" and turn.is_finished:
-            received_ms = self._received_ms.pop(turn.item_id, 0)
-            turn.heard = (
-                heard_words(turn.text, turn.heard_ms, received_ms)
-                if turn.was_interrupted
-                else turn.text
-            )
+        if turn.speaker == "caller" or not turn.is_finished:
+            return
+        received_ms, is_complete = self._audio_ms.pop(turn.item_id, (0, True))
+        if is_complete:
+            self._spoken_chars += len(turn.text)
+            self._spoken_ms += received_ms
+        else:  # words run ahead of the audio: what was generated takes longer than what came
+            received_ms = max(received_ms, round(len(turn.text) * self._ms_per_char))
+        turn.heard = turn.text
+        if turn.was_interrupted:
+            turn.heard = heard_words(turn.text, turn.heard_ms, received_ms)
+
+    @property
+    def _ms_per_char(self) -> float:
+        """Pace of this call's voice, by what it has said in full."""
+        known = self._spoken_chars and self._spoken_ms
+        return self._spoken_ms / self._spoken_chars if known else MS_PER_CHAR
 
 
 def heard_words(text: str, heard_ms: int, received_ms: int) -> str:
     """Return the words of `text` that fit into the heard part of its audio.
 
     An estimate: words are taken to be spread evenly over the audio, and a word counts as heard
-    only when all of it was. Source: Realtime specification, 8.6.
+    only when all of it was. Text without spaces (Chinese, Japanese) is cut anywhere.
+    Source: Realtime specification, 8.6.
     """
     if heard_ms >= received_ms:
         return text if heard_ms else ""  # speech without any audio was not heard
     edge = round(len(text) * heard_ms / received_ms)
+    if len(text.split()) == 1 and len(text) > LONGEST_WORD:
+        return text[:edge]
     while edge and not text[edge : edge + 1].isspace():
         edge -= 1
     return text[:edge].rstrip()

@@ -37,13 +37,14 @@ class Turns:
         has_agent_spoken: the agent has said something in its present turn.
     """
 
-    def __init__(self, vad: VoiceActivity) -> None:
+    def __init__(self, vad: VoiceActivity, *, is_transcribed: bool = True) -> None:
         self.playout = PlayoutBuffer()
         self.caller_audio = CallerAudio()
         self.transcript = Transcript()
         self.receipt = Receipt()
         self.has_agent_spoken = False
         self._vad = vad
+        self._is_transcribed = is_transcribed
         self._opened_at: float | None = None
 
     def begin(self, now: float) -> None:
@@ -107,6 +108,11 @@ class Turns:
         for item in self.playout.take_finished(now):
             self._agent_heard(item, now)
 
+    def agent_done(self, now: float) -> None:
+        """Note that the agent has nothing more to say for now."""
+        self.has_agent_spoken = False
+        self.transcript.close_silent(self.ms(now), is_waiting=self.playout.holds)
+
     def finish(self, now: float) -> None:
         """Close the books: nothing more is heard, said or recognised."""
         self.cut(now)
@@ -119,6 +125,8 @@ class Turns:
         # The provider waits for this much silence before it says that the caller is done.
         ended_at_ms = self.caller_audio.to_call_ms(event.at_ms - self._vad.silence_duration_ms)
         self.transcript.caller_stopped(event.item_id, ended_at_ms)
+        if not self._is_transcribed:
+            self.transcript.caller_said(event.item_id, None, ended_at_ms)
         self.receipt.caller_stopped(ended_at_ms)
 
     def _agent_heard(self, item: HeardItem, now: float) -> None:
@@ -129,4 +137,5 @@ class Turns:
             start_ms=self.ms(now if item.started_at is None else item.started_at),
             end_ms=self.ms(now if item.ended_at is None else item.ended_at),
             cut=not item.was_heard_in_full,
+            is_complete=item.is_complete,
         )

@@ -168,6 +168,10 @@ class PlayoutBuffer:
             del self._items[item.item_id]
         return [item.report() for item in finished]
 
+    def holds(self, item_id: str) -> bool:
+        """True while the item has speech here whose end was not reported yet."""
+        return item_id in self._items
+
     def is_audible(self, now: float) -> bool:
         """True while the caller's side still has speech of ours to play."""
         self._advance(now)

@@ -59,26 +59,31 @@ class JsonLinesSink:
                 self._waiting.task_done()
 
     async def _write(self, batch: list[CallEvent]) -> None:
-        try:
-            await asyncio.to_thread(_append, self._directory, batch)
-        except OSError as error:
-            # The disk is full or gone. Waiting would fill the memory; the calls must go on.
-            _log.exception(
-                "events were lost: they cannot be written",
-                extra={"lost": len(batch), "errno": error.errno},
-            )
+        for path, events in _by_file(self._directory, batch).items():
+            try:
+                await asyncio.to_thread(_append, path, events)
+            except Exception as error:
+                # The disk is full or gone. Waiting would fill the memory; the calls must go on.
+                _log.exception(
+                    "events were lost: they cannot be written",
+                    extra={"lost": len(events), "errno": getattr(error, "errno", None)},
+                )
 
 
-def _append(directory: Path, events: list[CallEvent]) -> None:
-    lines: dict[Path, list[bytes]] = {}
+def _by_file(directory: Path, events: list[CallEvent]) -> dict[Path, list[CallEvent]]:
+    files: dict[Path, list[CallEvent]] = {}
     for event in events:
         day = directory / f"dt={event.time:%Y-%m-%d}"
         path = day / f"{_UNSAFE.sub('_', event.sessionid)}.ndjson"
-        lines.setdefault(path, []).append(to_json(event) + b"\n")
-    for path, content in lines.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(b"".join(content))
+        files.setdefault(path, []).append(event)
+    return files
+
+
+def _append(path: Path, events: list[CallEvent]) -> None:
+    lines = b"".join(to_json(event) + b"\n" for event in events)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(lines)
 
 
 class NoSink:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -155,6 +156,9 @@ class Line:
         reports = self.playout.clear(self.now)
         self.player.flush(self.now)
         return reports
+
+    def back_off(self, retry_after_s: float | None) -> None:
+        self.playout.back_off(self.now, retry_after_s)
 
     def finish(self) -> None:
         """Until everything was surely heard."""
@@ -383,10 +387,8 @@ def test_barge_in_tells_how_far_each_item_was_heard():
 
     assert [item.item_id for item in call.finished] == ["a"]
     assert [(item.item_id, item.heard_ms) for item in reports] == [("b", 250), ("c", 0)]
-    assert (reports[0].started_at, reports[0].ended_at) == (
-        pytest.approx(START + 1),
-        pytest.approx(START + 1.25),
-    )
+    assert reports[0].started_at == pytest.approx(START + 1)
+    assert reports[0].ended_at == pytest.approx(START + 1.25)
     assert (reports[1].started_at, reports[1].ended_at) == (None, None)
 
 
@@ -398,7 +400,8 @@ def test_barge_in_at_the_first_packet_starts_the_item_then():
     call.now += 0.05
     (item,) = call.clear()
 
-    assert (item.heard_ms, item.started_at) == (50, pytest.approx(START))
+    assert item.heard_ms == 50
+    assert item.started_at == pytest.approx(START)
 
 
 def test_clear_stops_at_once():
@@ -413,6 +416,19 @@ def test_clear_stops_at_once():
     assert call.playout.remaining_s(call.now) == 0
     assert call.playout.next_finish_s(call.now) == math.inf
     assert call.playout.drained_in_s(call.now) == 0
+
+
+def test_nothing_is_waited_for_after_a_barge_in():
+    playout = PlayoutBuffer()
+    playout.push("a", SECOND[:800])
+    playout.complete("a")
+    playout.pop(START)
+    awaited_s = playout.drained_in_s(START + 0.2)
+
+    playout.clear(START + 0.2)
+
+    assert awaited_s > 0
+    assert playout.drained_in_s(START + 0.2) == 0
 
 
 def test_speech_after_a_barge_in_starts_anew():
@@ -502,9 +518,9 @@ def test_late_report_of_a_start_does_not_unhear():
     playout.is_audible(START + 0.15)  # 100 ms were counted as heard
 
     playout.playback_started(START + 0.15)
-    (item,) = playout.clear(START + 0.15)
+    (item,) = playout.clear(START + 0.25)
 
-    assert item.heard_ms == 100
+    assert item.heard_ms == 200, "what was heard stays, and playing goes on from there"
 
 
 def test_reported_end_finishes_what_had_arrived():
@@ -704,11 +720,11 @@ class Schedule:
             at_ms += pause_ms
             for gap_ms, size in deltas:
                 at_ms += gap_ms
-                steps.append((at_ms, lambda i=item_id, s=size: call.push(i, s)))
+                steps.append((at_ms, partial(call.push, item_id, size)))
             at_ms += 1
-            steps.append((at_ms, lambda i=item_id: call.playout.complete(i)))
+            steps.append((at_ms, partial(call.playout.complete, item_id)))
         for when_ms, retry_s in self.back_offs:
-            steps.append((when_ms, lambda r=retry_s: call.playout.back_off(call.now, r)))
+            steps.append((when_ms, partial(call.back_off, retry_s)))
         return sorted(steps, key=lambda step: step[0])
 
     def play(self, call: Line, until_s: float = math.inf) -> None:
@@ -739,7 +755,7 @@ schedules = st.builds(
 moments_s = st.integers(0, 12_000).map(lambda ms: ms / 1_000 + 0.000_25)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(schedule=schedules)
 def test_all_speech_arrives_in_order_and_each_item_is_reported_once(schedule: Schedule):
     call = schedule.line()
@@ -755,7 +771,7 @@ def test_all_speech_arrives_in_order_and_each_item_is_reported_once(schedule: Sc
     assert call.playout.clear(call.now) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(schedule=schedules)
 def test_times_of_an_item_are_those_of_the_callers_ear(schedule: Schedule):
     """Not later than heard, earlier by half a round trip and an unreported start-up at most."""
@@ -776,7 +792,7 @@ def test_times_of_an_item_are_those_of_the_callers_ear(schedule: Schedule):
         byte += size
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(schedule=schedules)
 def test_caller_never_has_more_than_three_seconds_to_hear(schedule: Schedule):
     call = schedule.line()
@@ -787,7 +803,7 @@ def test_caller_never_has_more_than_three_seconds_to_hear(schedule: Schedule):
     assert call.player.max_queue_s <= 3.0 + schedule.startup_s + CLOCK_TOLERANCE_S
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(schedule=schedules, cut_s=moments_s)
 def test_heard_is_never_more_than_was_played(schedule: Schedule, cut_s: float):
     """The player stops half a round trip later; a start that it has not reported counts early.
@@ -805,7 +821,7 @@ def test_heard_is_never_more_than_was_played(schedule: Schedule, cut_s: float):
     assert all(item.heard_ms <= item.received_ms for item in call.finished + reports)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(schedule=schedules, cut_s=moments_s)
 def test_every_item_is_reported_once_by_the_end_or_by_the_barge_in(
     schedule: Schedule, cut_s: float
@@ -828,7 +844,7 @@ def test_every_item_is_reported_once_by_the_end_or_by_the_barge_in(
     assert call.playout.pop(call.now) == math.inf
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(schedule=schedules, first_s=moments_s, second_s=moments_s)
 def test_heard_never_decreases(schedule: Schedule, first_s: float, second_s: float):
     """The same call cut earlier and later; a report of the start between may take its delay off."""
@@ -845,7 +861,7 @@ def test_heard_never_decreases(schedule: Schedule, first_s: float, second_s: flo
     assert all(heard[1][name] >= heard_ms - taken_off_ms for name, heard_ms in heard[0].items())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(schedule=schedules, cut_s=moments_s, next_answer=deltas)
 def test_call_goes_on_after_a_barge_in(schedule: Schedule, cut_s: float, next_answer: list[Delta]):
     call = schedule.line()
@@ -855,7 +871,7 @@ def test_call_goes_on_after_a_barge_in(schedule: Schedule, cut_s: float, next_an
     said = len(call.pushed)
 
     for gap_ms, size in next_answer:
-        call.run(call.now + gap_ms / 1_000, lambda s=size: call.push("next", s))
+        call.run(call.now + gap_ms / 1_000, partial(call.push, "next", size))
     call.playout.complete("next")
     call.finish()
 
@@ -884,7 +900,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(actions=actions)
 def test_lies_of_a_client_harm_only_its_own_clock(actions: list[tuple[str, int]]):
     """Reports at any time: order, limits and the books hold all the same."""

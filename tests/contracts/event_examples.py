@@ -1,0 +1,107 @@
+"""One example of each event of a call, with every field filled; their JSON: `tests/data/events`."""
+
+from datetime import UTC, datetime
+
+from service.call_events import (
+    CallEndedData,
+    Caller,
+    CallEvent,
+    CallStartedData,
+    Counts,
+    Transport,
+    TurnData,
+)
+
+SESSION = "e160e428-53b2-487c-977d-96989bf5c99d"
+CONVERSATION = "090eaa2f-72fa-480a-83e0-8667ff89c0ec"
+ORGANIZATION = "d7934305-0972-4844-938e-9060eef73d05"
+PARTICIPANT = "883efee8-3d6c-4537-b500-6d7ca4b92fa0"
+CORRELATION = "9f1b2f0a-6a0e-4b9f-8f0c-0d8f3f6f6a11"
+AT = datetime(2026, 11, 22, 9, 30, 15, 250_000, tzinfo=UTC)
+
+STARTED = CallEvent(
+    id=f"{SESSION}/started",
+    type="call.started.v1",
+    subject=CONVERSATION,
+    time=AT,
+    sessionid=SESSION,
+    orgid=ORGANIZATION,
+    data=CallStartedData(
+        session_id=SESSION,
+        conversation_id=CONVERSATION,
+        org_id=ORGANIZATION,
+        participant_id=PARTICIPANT,
+        correlation_id=CORRELATION,
+        bot_id="bank",
+        caller=Caller(dnis="tel:+15555550100", language="en-US"),
+        setup_ms=41,
+    ),
+)
+TURN = CallEvent(
+    id=f"{SESSION}/turn/2",
+    type="call.turn.v1",
+    subject=CONVERSATION,
+    time=AT,
+    sessionid=SESSION,
+    orgid=ORGANIZATION,
+    data=TurnData(
+        turn_id=f"{SESSION}/turn/2",
+        seq=2,
+        speaker="agent",
+        start_ms=4_100,
+        end_ms=5_350,
+        text="Your new card is on",
+        text_generated="Your new card is on its way.",
+        heard_ms=1_250,
+        interrupted=True,
+        recognised=False,
+        item_id="item_Cabc",
+    ),
+)
+ENDED = CallEvent(
+    id=f"{SESSION}/ended",
+    type="call.ended.v1",
+    subject=CONVERSATION,
+    time=AT,
+    sessionid=SESSION,
+    orgid=ORGANIZATION,
+    data=CallEndedData(
+        session_id=SESSION,
+        conversation_id=CONVERSATION,
+        org_id=ORGANIZATION,
+        bot_id="bank",
+        started_at=AT,
+        duration_ms=61_234,
+        setup_ms=41,
+        greeting_ms=None,
+        end_reason="transfer",
+        disposition="escalated",
+        errors=("client_429",),
+        counts=Counts(
+            turns_caller=3,
+            turns_agent=4,
+            interruptions_by_caller=1,
+            dtmf_events=2,
+            tool_calls=1,
+        ),
+        answer_latency_ms=(640, 712),
+        barge_in_stop_ms=(180,),
+        transport=Transport(
+            frames_in=306,
+            bytes_in=489_600,
+            frames_out=30,
+            bytes_out=210_000,
+            underruns=0,
+            rate_limited=1,
+            dropped_in_ms=0,
+        ),
+        model="gpt-realtime-2.1",
+        usage={"response.input_tokens": 1200.0, "transcription.seconds": 12.5},
+        output_variables={
+            "BOT_STATUS": "transfer",
+            "HANDOVER_REASON": "lost card",
+            "HANDOVER_SUMMARY": "Wants a person.",
+        },
+    ),
+)
+EXAMPLES = {"call.started.v1": STARTED, "call.turn.v1": TURN, "call.ended.v1": ENDED}

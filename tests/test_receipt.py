@@ -1,0 +1,156 @@
+import pytest
+
+from service.audiohook.counters import Counters
+from service.call_events import CallEndedData, EndReason, Transport
+from service.receipt import Receipt, was_last_word_heard
+from service.transcript import Speaker, Turn
+from tests.contracts.event_examples import AT
+
+
+def turn(speaker: Speaker, *, cut: bool = False) -> Turn:
+    return Turn(1, speaker, "item", 0, 0, was_interrupted=cut)
+
+
+def end(
+    receipt: Receipt,
+    reason: EndReason = "caller_hangup",
+    turns: list[Turn] | None = None,
+    counters: Counters | None = None,
+) -> CallEndedData:
+    return receipt.ended(
+        ids=("session", "conversation", "organization", "bot"),
+        started_at=AT,
+        duration_ms=9_000,
+        end_reason=reason,
+        turns=turns or [],
+        counters=counters or Counters(),
+        output_variables={"BOT_STATUS": "completed"},
+    )
+
+
+def test_greeting_is_timed_by_the_first_audio_that_leaves():
+    receipt = Receipt()
+    unsaid = end(receipt).greeting_ms
+
+    receipt.agent_audio_left(800, 450)
+    receipt.agent_audio_left(1_600, 500)
+
+    assert unsaid is None
+    assert end(receipt).greeting_ms == 450
+
+
+def test_answer_is_timed_from_the_end_of_the_callers_speech():
+    receipt = Receipt()
+
+    receipt.agent_audio_left(800, 100)
+    receipt.caller_stopped(2_000)
+    receipt.agent_audio_left(800, 2_700)
+    receipt.agent_audio_left(800, 2_800)
+    receipt.caller_stopped(5_000)
+    receipt.agent_audio_left(800, 5_600)
+
+    assert end(receipt).answer_latency_ms == (700, 600)
+
+
+def test_caller_who_goes_on_speaking_is_answered_from_the_last_word():
+    receipt = Receipt()
+
+    receipt.caller_stopped(2_000)
+    receipt.caller_stopped(3_000)
+    receipt.agent_audio_left(800, 3_400)
+
+    assert end(receipt).answer_latency_ms == (400,)
+
+
+def test_latency_is_never_negative():
+    """The provider's clock is mapped to ours, within a frame."""
+    receipt = Receipt()
+
+    receipt.caller_stopped(2_000)
+    receipt.agent_audio_left(800, 1_990)
+    receipt.caller_interrupted(3_000, 2_950)
+
+    assert end(receipt).answer_latency_ms == (0,)
+    assert end(receipt).barge_in_stop_ms == (0,)
+
+
+def test_interruptions_are_counted_and_timed():
+    receipt = Receipt()
+
+    receipt.caller_interrupted(1_000, 1_250)
+    receipt.caller_interrupted(4_000, 4_100)
+
+    assert end(receipt).barge_in_stop_ms == (250, 100)
+    assert end(receipt).counts.interruptions_by_caller == 2
+
+
+def test_counts_of_both_sides_come_from_the_turns():
+    receipt = Receipt(dtmf_events=3, tool_calls=2)
+
+    counts = end(receipt, turns=[turn("agent"), turn("caller"), turn("agent")]).counts
+
+    assert (counts.turns_agent, counts.turns_caller) == (2, 1)
+    assert (counts.dtmf_events, counts.tool_calls) == (3, 2)
+
+
+def test_transport_tells_both_directions():
+    receipt = Receipt(underruns=4, rate_limited=1, dropped_in_bytes=1_607)
+    receipt.agent_audio_left(800, 0)
+    receipt.agent_audio_left(1_600, 0)
+
+    transport = end(receipt, counters=Counters(audio_frames_in=7, audio_bytes_in=99)).transport
+
+    assert transport == Transport(
+        frames_in=7,
+        bytes_in=99,
+        frames_out=2,
+        bytes_out=2_400,
+        underruns=4,
+        rate_limited=1,
+        dropped_in_ms=200,
+    )
+
+
+def test_usage_is_summed_by_name():
+    receipt = Receipt()
+
+    receipt.usage.update({"response.input_tokens": 10, "response.output_tokens": 4})
+    receipt.usage.update({"response.input_tokens": 5, "transcription.seconds": 1.5})
+
+    assert end(receipt).usage == {
+        "response.input_tokens": 15,
+        "response.output_tokens": 4,
+        "transcription.seconds": 1.5,
+    }
+
+
+def test_receipt_carries_what_it_was_given():
+    data = end(Receipt(setup_ms=30, errors=["client_429"], model="gpt-realtime-2.1"), "transfer")
+
+    assert (data.session_id, data.conversation_id) == ("session", "conversation")
+    assert (data.org_id, data.bot_id) == ("organization", "bot")
+    assert (data.started_at, data.duration_ms, data.setup_ms) == (AT, 9_000, 30)
+    assert (data.end_reason, data.disposition) == ("transfer", "escalated")
+    assert (data.errors, data.model) == (("client_429",), "gpt-realtime-2.1")
+    assert data.output_variables == {"BOT_STATUS": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("turns", "is_heard"),
+    [
+        ([], False),
+        ([turn("caller")], False),
+        ([turn("agent")], True),
+        ([turn("agent", cut=True)], False),
+        ([turn("agent"), turn("caller")], False),
+        ([turn("caller"), turn("agent")], True),
+        ([turn("caller"), turn("agent", cut=True)], False),
+        ([turn("caller"), turn("agent"), turn("agent", cut=True)], True),
+        ([turn("agent"), turn("caller"), turn("agent", cut=True)], False),
+    ],
+)
+def test_caller_was_served_when_an_agent_turn_was_heard_after_the_last_caller_turn(
+    turns: list[Turn], is_heard: bool
+):
+    assert was_last_word_heard(turns) is is_heard
+    assert (end(Receipt(), turns=turns).disposition == "contained") is is_heard
