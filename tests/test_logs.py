@@ -23,6 +23,8 @@ def as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in CHATTY}
+    # A server that was made before in this process has cut its access log off.
+    logging.getLogger("uvicorn.access").propagate = True
     yield
     root.handlers[:] = handlers
     root.setLevel(level)

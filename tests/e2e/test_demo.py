@@ -1,0 +1,174 @@
+"""The demo as a command: what it prints, what it leaves behind, and how it fails."""
+
+import json
+import shutil
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.service_process import ROOT
+
+pytestmark = pytest.mark.timeout(180)
+
+KEYS = {
+    "ok": bool,
+    "turns": list,
+    "barge_ins": int,
+    "answer_latency_ms": list,
+    "disconnect": dict | None,
+    "recording": str | None,
+    "events": str | None,
+}
+TURN = {
+    "speaker": str,
+    "text": str,
+    "heard": str,
+    "start_ms": int,
+    "end_ms": int,
+    "interrupted": bool,
+}
+
+
+def demo(*arguments: str, timeout_s: float = 20) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "scripts.call", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def has_every_key(told: dict[str, Any]) -> bool:
+    return told.keys() == KEYS.keys() and all(
+        isinstance(told[name], kind) for name, kind in KEYS.items()
+    )
+
+
+@dataclass
+class Played:
+    ended: "subprocess.CompletedProcess[str]"
+    told: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Played]:
+    """The whole demo, once; it lasts as long as its call, about a minute."""
+    ended = demo("--json", "--scripted", timeout_s=150)
+    told = json.loads(ended.stdout)
+    yield Played(ended, told)
+    if told["recording"]:
+        shutil.rmtree(Path(told["recording"]).parent)
+
+
+@pytest.mark.slow
+def test_the_demo_prints_one_object_with_every_key_and_nothing_else(played: Played):
+    assert played.ended.stdout.count("\n") == 1
+    assert has_every_key(played.told)
+
+
+@pytest.mark.slow
+def test_the_demo_is_a_good_call(played: Played):
+    assert played.told["ok"] is True, played.ended.stderr
+    assert played.ended.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_demos_caller_is_answered_and_interrupts_once(played: Played):
+    turns = played.told["turns"]
+
+    assert played.told["barge_ins"] == 1
+    assert [turn["speaker"] for turn in turns if turn["interrupted"]] == ["agent"]
+    assert len(played.told["answer_latency_ms"]) >= 4
+    assert all(0 < latency_ms < 5_000 for latency_ms in played.told["answer_latency_ms"])
+
+
+@pytest.mark.slow
+def test_every_turn_of_the_demo_is_whole(played: Played):
+    for turn in played.told["turns"]:
+        assert turn.keys() == TURN.keys()
+        assert all(isinstance(turn[name], kind) for name, kind in TURN.items())
+        assert turn["speaker"] in ("caller", "agent")
+        assert turn["start_ms"] <= turn["end_ms"]
+        assert turn["interrupted"] or turn["heard"] == turn["text"]
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_person(played: Played):
+    disconnect = played.told["disconnect"]
+
+    assert disconnect["reason"] == "completed"
+    assert disconnect["output_variables"]["BOT_STATUS"] == "transfer"
+    assert disconnect["output_variables"]["HANDOVER_REASON"]
+    assert disconnect["output_variables"].keys() == {
+        "BOT_STATUS",
+        "HANDOVER_REASON",
+        "HANDOVER_SUMMARY",
+    }
+
+
+@pytest.mark.slow
+def test_the_demo_records_both_sides(played: Played):
+    with wave.open(played.told["recording"]) as recording:
+        shape = (recording.getnchannels(), recording.getsampwidth(), recording.getframerate())
+        seconds = recording.getnframes() / recording.getframerate()
+        frames = recording.readframes(recording.getnframes())
+
+    assert shape == (2, 2, 8_000)
+    assert seconds > 20
+    left, right = memoryview(frames).cast("h")[::2], memoryview(frames).cast("h")[1::2]
+    assert max(left) > 1_000
+    assert max(right) > 1_000
+
+
+@pytest.mark.slow
+def test_the_demos_events_are_of_its_call_alone(played: Played):
+    events = [json.loads(line) for line in Path(played.told["events"]).read_text().splitlines()]
+    kinds = [event["type"] for event in events]
+
+    assert kinds.count("call.started.v1") == kinds.count("call.ended.v1") == 1
+    assert kinds.count("call.turn.v1") == len(played.told["turns"])
+    assert len({event["sessionid"] for event in events}) == 1
+
+
+def test_help_explains_itself():
+    ended = demo("--help")
+
+    assert ended.returncode == 0
+    assert all(option in ended.stdout for option in ("--json", "--live", "--wav", "--scripted"))
+
+
+def test_a_demo_that_fails_prints_an_object_with_every_key(tmp_path: Path):
+    ended = demo("--json", "--scripted", "--wav", str(tmp_path / "missing.wav"))
+
+    told = json.loads(ended.stdout)
+    assert ended.returncode == 1
+    assert has_every_key(told)
+    assert told["ok"] is False
+    assert "missing.wav" in ended.stderr
+
+
+def test_a_file_that_is_no_wav_is_told_without_a_traceback(tmp_path: Path):
+    (tmp_path / "words.wav").write_text("these are not samples")
+
+    ended = demo("--json", "--scripted", "--wav", str(tmp_path / "words.wav"))
+
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)["ok"] is False
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_live_demo_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    ended = demo("--live")
+
+    assert ended.returncode == 2
+    assert "OPENAI_API_KEY" in ended.stderr

@@ -1,0 +1,78 @@
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from service import __main__ as command
+from service.server import CallServer
+from service.settings import Settings
+
+GOOD = {"OPENAI_API_KEY": "a-model-key", "ALLOW_ANONYMOUS": "1", "EVENTS_URL": "off:"}
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and an environment without settings."""
+    for name in os.environ:
+        if name != "PATH":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_a_dotenv_file_the_environment_is_all(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PORT", "1234")
+
+    assert command.environment() is os.environ
+
+
+def test_the_environment_wins_over_the_dotenv_file(alone: Path, monkeypatch: pytest.MonkeyPatch):
+    (alone / ".env").write_text("PORT=1\nHOST=from-the-file\n")
+    monkeypatch.setenv("PORT", "2")
+
+    found = command.environment()
+
+    assert (found["PORT"], found["HOST"]) == ("2", "from-the-file")
+
+
+def test_a_json_object_in_the_dotenv_file_is_kept_as_it_is(alone: Path):
+    (alone / ".env").write_text('AUDIOHOOK_KEYS=\'{"key": ["QQ==", null]}\'\nEMPTY\nPUBLIC_HOST=\n')
+
+    found = command.environment()
+
+    assert found["AUDIOHOOK_KEYS"] == '{"key": ["QQ==", null]}'
+    assert found["EMPTY"] == found["PUBLIC_HOST"] == ""
+
+
+def test_bad_settings_end_with_2_and_a_line_for_each_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("PORT", "nowhere")
+    monkeypatch.setenv("AUDIOHOOK_KEYS", "{")
+
+    code = command.main()
+
+    told = capsys.readouterr()
+    names = [line.partition(":")[0] for line in told.err.splitlines()]
+    assert code == 2
+    assert told.out == ""
+    assert sorted(names) == ["AUDIOHOOK_KEYS", "OPENAI_API_KEY", "PORT"]
+
+
+def test_the_server_is_built_from_the_settings():
+    settings = Settings.from_env(GOOD | {"HOST": "127.0.0.1", "PORT": "0", "DRAIN_SECONDS": "7"})
+
+    server = command.build(settings)
+
+    assert isinstance(server, CallServer)
+    assert (server.config.host, server.config.port) == ("127.0.0.1", 0)
+    assert server.has_cut_calls is False
+
+
+def test_building_opens_no_port_and_writes_no_file(alone: Path):
+    server = command.build(Settings.from_env(GOOD | {"EVENTS_URL": "file:./events"}))
+    server.handle_exit(signal.SIGTERM, None)
+
+    assert not server.started
+    assert list(alone.iterdir()) == []
