@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -117,8 +117,10 @@ async def _livez(_: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-def _readyz_of(calls: LiveCalls, providers: tuple[str, ...]) -> Callable[[Request], Response]:
-    def readyz(_: Request) -> Response:
+def _readyz_of(
+    calls: LiveCalls, providers: tuple[str, ...]
+) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(_: Request) -> Response:
         state = {
             "ready": calls.has_room(),
             "draining": calls.is_draining,

@@ -17,6 +17,7 @@ from typing import assert_never
 from starlette.websockets import WebSocket
 
 from service import handover
+from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.audiohook.connection import AudioHookConnection, State
 from service.audiohook.upgrade import CallIdentity
@@ -81,7 +82,7 @@ class CallSession:
         self._accepted_at = now
         self._opened_at = math.inf
         self._is_open = asyncio.Event()
-        self._wake = asyncio.Event()
+        self._wake = Alarm()
 
     async def run(self) -> None:
         """Serve the call to its end, whoever ends it.
@@ -119,7 +120,7 @@ class CallSession:
         now = self._clock()
         pcmu = self._connection.receive_audio(frame, now=now)
         if not pcmu:
-            self._wake.set()  # it may have been one dropped frame too many
+            self._wake.ring()  # it may have been one dropped frame too many
             return
         if (pcmu := self._turns.hear_caller(pcmu, now)) and self._speech:
             await self._speech.send_audio(pcmu)
@@ -129,7 +130,7 @@ class CallSession:
         message = self._connection.receive_text(text, now=now)
         if message is not None:
             self._on_message(message, now)
-        self._wake.set()
+        self._wake.ring()
 
     def _on_message(self, message: hook.ClientMessage, now: float) -> None:
         match message:
@@ -228,8 +229,9 @@ class CallSession:
                 if self._farewell:
                     self._farewell.is_said = self._farewell.is_asked
             case _:
-                self._turns.take(event, self._clock())
-        self._wake.set()
+                if not self._turns.take(event, self._clock()):
+                    return
+        self._wake.ring()
 
     async def _on_caller_speech(self, event: speech.CallerSpeechStarted, now: float) -> None:
         """Stop talking at once, and tell the model how far it was heard."""
@@ -258,7 +260,7 @@ class CallSession:
 
     async def _pump_playout(self) -> None:
         while True:
-            self._wake.clear()
+            self._wake.reset()
             now = self._clock()
             self._connection.poll(now=now)
             await self._on_time(now)
@@ -270,7 +272,7 @@ class CallSession:
                 await self._socket.write(packet)
                 self._receipt.agent_audio_left(len(packet), self._turns.ms(self._clock()))
             else:
-                await self._sleep(min(packet, self._next_s(now)))
+                await self._wake.wait(min(packet, self._next_s(now)))
 
     async def _on_time(self, now: float) -> None:
         self._turns.advance(now)
@@ -306,11 +308,6 @@ class CallSession:
             return math.inf
         return self._opened_at + self._services.max_call_s - now
 
-    async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
-                await self._wake.wait()
-
     async def _write_control(self) -> None:
         while (text := self._connection.data_to_send(now=self._clock())) is not None:
             await self._socket.write(text)
@@ -330,7 +327,7 @@ class CallSession:
             self._farewell = Farewell(reason, self._clock(), is_asked or is_said, is_said)
         elif self._farewell and is_said:
             self._farewell.is_said = True
-        self._wake.set()
+        self._wake.ring()
 
     def _ends_in_s(self, now: float) -> float:
         if self._farewell is None or self._connection.state not in _TALKING:

@@ -59,25 +59,33 @@ class Turns:
         """Take caller audio; return what is to be sent to the provider now, possibly nothing."""
         return self.caller_audio.receive(pcmu, now=now, call_ms=self.ms(now))
 
-    def take(self, event: TurnEvent, now: float) -> None:
-        """Note what the provider heard or said."""
+    def take(self, event: TurnEvent, now: float) -> bool:
+        """Note what the provider heard or said.
+
+        Returns:
+            True when the writer has something to look at: speech to send, a turn to publish.
+        """
         match event:
             case AgentAudio():
                 self.has_agent_spoken = True
-                self.playout.push(event.item_id, event.pcmu)
+                return self.playout.push(event.item_id, event.pcmu)
             case AgentAudioDone():
                 self.playout.complete(event.item_id)
+            case AgentTranscript() if not event.is_final:
+                self.transcript.agent_says(event.item_id, event.text, self.ms(now))
+                return False
             case AgentTranscript():
-                note = self.transcript.agent_said if event.is_final else self.transcript.agent_says
-                note(event.item_id, event.text, self.ms(now))
+                self.transcript.agent_said(event.item_id, event.text, self.ms(now))
             case CallerSpeechStopped():
                 self._caller_stopped(event)
             case CallerTranscript():
                 self.transcript.caller_said(event.item_id, event.text, self.ms(now))
             case Usage():
                 self.receipt.usage.update(event.counts)
+                return False
             case _:
                 assert_never(event)
+        return True
 
     def interrupt(self, event: CallerSpeechStarted, now: float) -> tuple[bool, list[HeardItem]]:
         """Stop the agent because the caller speaks.

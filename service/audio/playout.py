@@ -110,13 +110,18 @@ class PlayoutBuffer:
         self._refilled_at = -math.inf
         self._resume_at = -math.inf
 
-    def push(self, item_id: str, pcmu: bytes) -> None:
-        """Append speech of an item; beyond `MAX_WAITING_BYTES` it is dropped and counted."""
+    def push(self, item_id: str, pcmu: bytes) -> bool:
+        """Append speech of an item; beyond `MAX_WAITING_BYTES` it is dropped and counted.
+
+        Returns:
+            True when `pop` may have something to send earlier than it said.
+        """
         if not pcmu:
-            return
+            return False
         if self._waiting + len(pcmu) > MAX_WAITING_BYTES:
             self.dropped_bytes += len(pcmu)
-            return
+            return False
+        was_short = self._waiting < PACKET_BYTES[self._step]
         item = self._items.get(item_id)
         if item is None:
             item = self._items[item_id] = _Item(item_id)
@@ -124,6 +129,7 @@ class PlayoutBuffer:
         self._is_flushed = False
         self._waiting += len(pcmu)
         self._queue.append((item, memoryview(pcmu)))
+        return was_short
 
     def complete(self, item_id: str) -> None:
         """Mark the item as fully received, so that its tail need not wait for a full packet."""

@@ -4,6 +4,7 @@ Source: Realtime specification, 2 (connecting), 4.3 (configuring), 11.1 (close c
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,10 @@ CONFIGURE_DEADLINE_S = 3.0
 CLOSE_DEADLINE_S = 1.0
 SLOW_SEND_S = 0.05
 """A send that waits longer leaves its bytes to the socket's buffer: the reader must go on."""
-WATCH_S = 1.0
-"""How late a deadline may be noticed that another task brought about by sending."""
+SMALL_FRAME_BYTES = 16_384
+"""Half of what the library's socket buffer takes without waiting; caller audio is 2 kB."""
+WATCH_S = 0.5
+"""How late a silent model is noticed; it has ten seconds and more."""
 STALL_DEADLINE_S = 2.0
 """A server that takes nothing for so long is lost."""
 MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -78,8 +81,11 @@ class RealtimeSession:
         self._socket = socket
         self._rules = RealtimeRules()
         self._events: deque[SpeechEvent] = deque()
-        self._clock = asyncio.get_running_loop().time
+        self._failure: SpeechError | None = None
         self._stalled_since: float | None = None
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
+        self._watch = self._loop.call_later(WATCH_S, self._look_whether_alive)
 
     async def send_audio(self, pcmu: bytes) -> None:
         """Pass caller audio on; waits at most `SLOW_SEND_S`."""
@@ -107,6 +113,7 @@ class RealtimeSession:
 
     async def aclose(self) -> None:
         """Close the socket, politely within `CLOSE_DEADLINE_S`."""
+        self._watch.cancel()
         try:
             async with asyncio.timeout(CLOSE_DEADLINE_S):
                 await self._socket.close()
@@ -127,21 +134,38 @@ class RealtimeSession:
         """
         while not self._events:
             frame = await self._receive()
-            now = self._clock()
-            self._events.extend(self._rules.receive(frame, now) if frame else ())
-            self._rules.poll(now)
-            await self._flush()
+            if frame is None:
+                self._rules.poll(self._clock())
+            else:
+                self._events.extend(self._rules.receive(frame, self._clock()))
+            if self._rules.outgoing:
+                await self._flush()
         return self._events.popleft()
 
     async def _receive(self) -> bytes | None:
-        """Return the next frame, or None when it is time to look at the rules' deadline."""
-        with _speech_errors():
-            deadline = min(self._rules.next_deadline, self._clock() + WATCH_S)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return await self._socket.recv(decode=False)
-            except TimeoutError:
-                return None
+        """Return the next frame, or None when it is time to ask again for a refused response."""
+        try:
+            if self._rules.retry_at == math.inf:
+                return await self._socket.recv(decode=False)
+            async with asyncio.timeout_at(self._rules.retry_at):
+                return await self._socket.recv(decode=False)
+        except TimeoutError:
+            return None
+        except ConnectionClosed as error:
+            raise self._failure or _closed(error) from error
+
+    def _look_whether_alive(self) -> None:
+        """Drop a model that was silent for too long, which ends the iteration.
+
+        One timer twice a second costs less than a deadline for every frame.
+        """
+        try:
+            self._rules.check_alive(self._clock())
+        except SpeechError as failure:
+            self._failure = failure
+            self._socket.transport.abort()
+        else:
+            self._watch = self._loop.call_later(WATCH_S, self._look_whether_alive)
 
     async def _flush(self) -> None:
         # One by one: a cancellation, or another task that sends too, must not lose or swap frames.
@@ -150,6 +174,16 @@ class RealtimeSession:
 
     async def _send(self, frame: bytes) -> None:
         """Write a frame. A server that does not read is dropped, which ends the iteration."""
+        try:
+            if self._socket.transport.get_write_buffer_size() or len(frame) > SMALL_FRAME_BYTES:
+                await self._send_slowly(frame)
+            else:  # there is room: nothing to wait for
+                await self._socket.send(frame, text=True)
+                self._stalled_since = None
+        except ConnectionClosed:
+            pass
+
+    async def _send_slowly(self, frame: bytes) -> None:
         try:
             # Once for all frames: small ones come so often that waiting for each stops the reader.
             async with asyncio.timeout(0 if self._stalled_since else SLOW_SEND_S):
@@ -161,8 +195,6 @@ class RealtimeSession:
             self._stalled_since = self._stalled_since or now
             if now - self._stalled_since > STALL_DEADLINE_S:
                 self._socket.transport.abort()
-        except ConnectionClosed:
-            pass
 
 
 class _Dial(connect):
@@ -205,6 +237,11 @@ async def _is_accepted(socket: ClientConnection, event_id: str) -> bool:
         rules.receive(frame, 0.0)  # raises on an error that ends the session
 
 
+def _closed(error: ConnectionClosed) -> SpeechError:
+    code = error.rcvd.code if error.rcvd else 1006
+    return SpeechError(f"closed_{code}", retryable=code not in _FATAL_CLOSE)
+
+
 @contextmanager
 def _speech_errors() -> Iterator[None]:
     """Turn what the socket raises into our error, without the server's own words."""
@@ -214,8 +251,7 @@ def _speech_errors() -> Iterator[None]:
         status = error.response.status_code
         raise SpeechError(f"http_{status}", retryable=status not in _FATAL_STATUS) from error
     except ConnectionClosed as error:
-        code = error.rcvd.code if error.rcvd else 1006
-        raise SpeechError(f"closed_{code}", retryable=code not in _FATAL_CLOSE) from error
+        raise _closed(error) from error
     except TimeoutError as error:
         raise SpeechError("connect_timeout", retryable=True) from error
     except InvalidHeader:

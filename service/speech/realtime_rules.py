@@ -54,7 +54,13 @@ _BUSY = "conversation_already_has_active_response"
 
 
 class RealtimeRules:
-    """One default conversation: at most one response is alive, at most one is owed."""
+    """One default conversation: at most one response is alive, at most one is owed.
+
+    Attributes:
+        outgoing: frames to send, in order; whoever sends them takes them out.
+        retry_at: when a refused response is to be asked for again; `math.inf` when none is.
+        ignored_errors: errors of the server that need no answer.
+    """
 
     def __init__(self) -> None:
         self.outgoing: list[bytes] = []
@@ -68,14 +74,14 @@ class RealtimeRules:
         self._open_calls: dict[str, str] = {}
         self._answered: dict[str, str] = {}
         self._deadline = math.inf
-        self._retry_at = math.inf
+        self.retry_at = math.inf
         self._retries = 0
         self._sent = 0
 
     @property
     def next_deadline(self) -> float:
         """The time at which `poll` must be called; `math.inf` while nothing is awaited."""
-        return min(self._deadline, self._retry_at)
+        return min(self._deadline, self.retry_at)
 
     def poll(self, now: float) -> None:
         """Act on time: repeat a refused response, or give up on one that shows no life.
@@ -83,9 +89,17 @@ class RealtimeRules:
         Raises:
             SpeechError: the model was silent beyond its deadline.
         """
-        if now >= self._retry_at:
-            self._retry_at = math.inf
+        if now >= self.retry_at:
+            self.retry_at = math.inf
             self._ask(self._owed or {}, now)
+        self.check_alive(now)
+
+    def check_alive(self, now: float) -> None:
+        """Do nothing while the model still has time.
+
+        Raises:
+            SpeechError: the model was silent beyond its deadline.
+        """
         if now >= self._deadline:
             raise SpeechError("model_silent", retryable=True)
 
@@ -206,7 +220,7 @@ class RealtimeRules:
         """
         self._is_caller_speaking = True
         self._owed = None
-        self._retry_at = math.inf
+        self.retry_at = math.inf
         if self._active:
             self._active.is_dead = True
 
@@ -221,7 +235,7 @@ class RealtimeRules:
     def _on_created(self, head: wire.ResponseHead, now: float) -> None:
         """Take the response as alive; it need not be ours, the server creates by itself too."""
         self._active = self._response_of(head.id)
-        self._retry_at = math.inf
+        self.retry_at = math.inf
         self._deadline = now + SILENCE_DEADLINE_S
         if self._create and wire.ask_of(head) == self._create["event_id"]:
             self._take_create(self._active)
@@ -258,9 +272,9 @@ class RealtimeRules:
         else:
             self._retries = 0
         self._go_on_after(tail.id, now)
-        if self._owed is not None and self._is_idle and self._retry_at == math.inf:
+        if self._owed is not None and self._is_idle and self.retry_at == math.inf:
             self._ask(self._owed, now)
-        if self._is_idle and self._retry_at == math.inf and not self._open_calls:
+        if self._is_idle and self.retry_at == math.inf and not self._open_calls:
             events.append(AgentTurnDone(response.has_spoken))
         return events
 
@@ -281,7 +295,7 @@ class RealtimeRules:
         if self._retries > MAX_RETRIES or wait_s > LONGEST_RETRY_S:
             code = error.code if error.code in _RATE_LIMITS else "response_failed"
             raise SpeechError(code, retryable=True)
-        self._retry_at = now + wait_s
+        self.retry_at = now + wait_s
         self._owed = self._owed or response.asked or None
 
     def _on_error(self, error: wire.ErrorDetail, now: float) -> list[SpeechEvent]:
@@ -301,7 +315,7 @@ class RealtimeRules:
         self._deadline = now + SILENCE_DEADLINE_S if self._active else math.inf
         self._owed = self._owed or refused
         if error.code != _BUSY or not self._active:
-            self._retry_at = now + FIRST_RETRY_S
+            self.retry_at = now + FIRST_RETRY_S
         return []
 
     def _is_refusal(self, error: wire.ErrorDetail) -> bool:
@@ -336,7 +350,7 @@ class RealtimeRules:
             self._owed = response
             return
         self._owed = None
-        self._retry_at = math.inf
+        self.retry_at = math.inf
         self._sent += 1
         event_id = f"ask_{self._sent}"
         asked = response | {"metadata": {"ask": event_id}}
