@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from service.audiohook.upgrade import CallIdentity, UpgradeRequest
@@ -45,26 +46,34 @@ def create_app(
             Route("/livez", _livez),
             Route("/readyz", _readyz_of(calls, providers)),
             Route("/audiohook{rest:path}", _not_a_socket),
-            # Every other path too: a Connector ID may be appended to the base URI without a
-            # slash, and what is no path of ours is refused by the gate (404).
-            WebSocketRoute("/{path:path}", door.upgrade),
         ],
         lifespan=_lifespan_of(services.events),
     )
     app.router.redirect_slashes = False  # Genesys follows no redirects
+    app.router.default = door
     return app
 
 
 class _Door:
-    """Turns an upgrade request into a call, or into a refusal before the 101."""
+    """Turns an upgrade request into a call, or into a refusal before the 101.
+
+    Takes every upgrade, whatever its path: a Connector ID may be appended to the base URI
+    without a slash or hold any byte, and what is no path of ours the gate refuses (404).
+    """
 
     def __init__(self, gate: Gate, calls: LiveCalls, services: CallServices) -> None:
         self._gate = gate
         self._calls = calls
         self._services = services
 
-    async def upgrade(self, socket: WebSocket) -> None:
-        """Serve one upgrade request to the end of its call."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what no route takes: an upgrade to the end of its call, or plain HTTP with 404."""
+        if scope["type"] == "websocket":
+            await self._upgrade(WebSocket(scope, receive, send))
+        else:
+            await PlainTextResponse("Not Found\n", 404)(scope, receive, send)
+
+    async def _upgrade(self, socket: WebSocket) -> None:
         scope = socket.scope
         request = UpgradeRequest.from_asgi(
             scope["raw_path"], scope["query_string"], scope["headers"]
@@ -89,7 +98,9 @@ class _Door:
     async def _serve(self, socket: WebSocket, identity: CallIdentity) -> None:
         call_id.set(identity.session_id or "")
         call = CallSession(socket, identity, self._services)
-        with self._calls.serving(call):
+        if identity.session_id in self._calls.session_ids:  # bad input 19: both go on
+            _log.warning("a session id is used by two live calls")
+        with self._calls.serving(call, identity.session_id):
             try:
                 await socket.accept()
             except OSError:  # in this way the server tells of a socket that is gone

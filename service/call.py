@@ -244,7 +244,7 @@ class CallSession:
     async def _on_tool_call(self, call: speech.ToolCall) -> None:
         self._receipt.tool_calls += 1
         reason = _ENDING_TOOLS.get(call.name)
-        if not self._speech:
+        if self._speech is None or self._farewell:  # ending already: the first reason stays
             return
         if reason is None:
             await self._speech.send_tool_result(call.call_id, '{"error":"unknown function"}')
@@ -263,6 +263,7 @@ class CallSession:
             self._wake.reset()
             now = self._clock()
             self._connection.poll(now=now)
+            await self._write_control()  # an interruption must leave before what it brings about
             await self._on_time(now)
             await self._write_control()
             if self._connection.close_code is not None:
@@ -319,10 +320,12 @@ class CallSession:
     ) -> None:
         """End the call once the caller has heard everything; the first reason stays.
 
-        `is_asked`: the model was told to say farewell; `is_said`: there is nothing more to say.
+        A failure is noted at once, an intended end when it is carried out: the caller may hang
+        up before. `is_asked`: the model was told to say farewell; `is_said`: all was said.
         """
         if self._record and not self._farewell and self._connection.state is State.OPEN:
-            self._note_end(reason)
+            if reason == "provider_error":
+                self._note_end(reason)
             self._connection.start_draining()
             self._farewell = Farewell(reason, self._clock(), is_asked or is_said, is_said)
         elif self._farewell and is_said:

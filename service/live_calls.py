@@ -12,7 +12,7 @@ class LiveCalls:
     def __init__(self, max_calls: int) -> None:
         self.max_calls = max_calls
         self.is_draining = False
-        self._live: set[CallSession] = set()
+        self._live: dict[CallSession, str | None] = {}
 
     def __len__(self) -> int:
         """Number of live calls."""
@@ -22,14 +22,19 @@ class LiveCalls:
         """True while a new call may be taken."""
         return not self.is_draining and len(self._live) < self.max_calls
 
+    @property
+    def session_ids(self) -> set[str | None]:
+        """Session ids of the live calls, as far as their upgrades named one."""
+        return set(self._live.values()) - {None}
+
     @contextmanager
-    def serving(self, call: CallSession) -> Iterator[None]:
+    def serving(self, call: CallSession, session_id: str | None = None) -> Iterator[None]:
         """Count the call while the context lasts."""
-        self._live.add(call)
+        self._live[call] = session_id
         try:
             yield
         finally:
-            self._live.remove(call)
+            del self._live[call]
 
     def drain(self) -> None:
         """Take no more calls; the live ones go on."""

@@ -198,7 +198,7 @@ class Transcript:
             self._spoken_ms += received_ms
         else:  # words run ahead of the audio: what was generated takes longer than what came
             received_ms = max(received_ms, round(len(turn.text) * self._ms_per_char))
-        turn.heard = turn.text
+        turn.heard = turn.text = turn.text.strip()
         if turn.was_interrupted:
             turn.heard = heard_words(turn.text, turn.heard_ms, received_ms)
 

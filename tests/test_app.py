@@ -74,6 +74,15 @@ def test_an_unknown_path_does_not_ask_for_secrets():
     assert lookups == 0
 
 
+def test_odd_targets_are_routed_by_their_raw_bytes():
+    async def scenario() -> list[int]:
+        async with bridge(secrets=Store()) as running:
+            odd = ["/audiohook/a%0Ab", "/audiohook/%ff", "http://elsewhere/audiohook", "/%0A"]
+            return [(await upgrade(running, target)).status for target in odd]
+
+    assert asyncio.run(scenario(), debug=False) == [101, 101, 404, 404]
+
+
 def test_callers_who_come_in_together_do_not_overfill_the_house():
     class Slow(Store):
         async def get_client_secrets(self, api_key: str) -> tuple[bytes, ...]:

@@ -257,7 +257,7 @@ async def crash_while_words_are_awaited(studio: Studio) -> None:
 CRASHES = {
     crash_of_the_speech_pump: "provider_error",
     crash_of_the_caller_pump: "provider_error",
-    crash_of_the_playout_pump: "drain",  # the first reason stays
+    crash_of_the_playout_pump: "provider_error",  # the drain was never carried out
     crash_while_words_are_awaited: "provider_error",
 }
 
@@ -521,3 +521,54 @@ def test_a_call_that_is_over_while_the_model_connects_lets_go_of_it():
 
     assert studio.ended["end_reason"] == "socket_lost"
     assert studio.session.said == []
+
+
+# An end that is under way.
+
+
+async def transfer(studio: Studio, reason: str, call_id: str) -> None:
+    arguments = json.dumps({"reason": reason})
+    studio.session.yields(speech.ToolCall(call_id, "transfer_to_agent", arguments))
+
+
+def test_the_first_ending_function_decides_what_is_handed_over():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        await transfer(studio, "first", "call_1")
+        await transfer(studio, "second", "call_2")
+        studio.session.yields(speech.AgentTurnDone(has_spoken=False))
+        await studio.line.next_of("disconnect")
+        studio.line.say("close", {"reason": "disconnect"})
+        await studio.line.next_of("closed")
+        studio.line.vanish()
+
+    assert play(script).ended["output_variables"]["HANDOVER_REASON"] == "first"
+
+
+def test_a_caller_who_hangs_up_during_the_farewell_was_not_handed_over():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        await transfer(studio, "wants a person", "call_1")
+        await asyncio.sleep(0.05)  # the farewell is being said
+        studio.line.say("close", {"reason": "end"})
+        await studio.line.next_of("closed")
+        studio.line.vanish()
+
+    assert play(script).ended["end_reason"] == "caller_hangup"
+
+
+def test_an_interruption_of_the_farewell_is_told_before_the_disconnect():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(*speech_of(3_000), speech.ToolCall("call_1", "end_call", "{}"))
+        await asyncio.sleep(0.1)  # it is being heard
+        studio.session.yields(speech.CallerSpeechStarted("item_2", 100))
+        await studio.line.next_of("disconnect")
+        studio.line.say("close", {"reason": "disconnect"})
+        await studio.line.next_of("closed")
+        studio.line.vanish()
+
+    line = play(script).line
+    (barge_in,), (disconnect,) = line.messages("event"), line.messages("disconnect")
+
+    assert barge_in["seq"] < disconnect["seq"]

@@ -68,3 +68,12 @@ def test_live_calls_are_handed_over_and_ended_ones_are_not():
         calls.hand_over()
 
     assert [call.drained for call in (*live, ended)] == [1, 1, 0]
+
+
+def test_session_ids_are_those_of_the_live_calls_that_named_one():
+    calls = LiveCalls(max_calls=5)
+
+    with calls.serving(session(Call()), "a"), calls.serving(session(Call())):
+        during = calls.session_ids
+
+    assert (during, calls.session_ids) == ({"a"}, set())

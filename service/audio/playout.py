@@ -28,6 +28,8 @@ CONFIRM_S = 1.5
 """How long after the estimated end the caller's own report of it is waited for (section 8.2)."""
 BACK_OFF_S = 3.0
 """Pause after a rate-limit error that names no time."""
+LONGEST_BACK_OFF_S = 30.0
+"""A caller hears silence meanwhile, so no longer pause is obeyed."""
 _TICK_S = 0.000_5
 """Half a millisecond: no timer is finer, so a shorter wait is none."""
 MAX_WAITING_BYTES = 180 * BYTES_PER_S
@@ -107,6 +109,7 @@ class PlayoutBuffer:
         self._confirm_by = -math.inf
         self._step = 0
         self._tokens = BUCKET_CAPACITY
+        self._refill_per_s = BUCKET_REFILL_PER_S
         self._refilled_at = -math.inf
         self._resume_at = -math.inf
 
@@ -234,8 +237,10 @@ class PlayoutBuffer:
             self._confirm_by = -math.inf
 
     def back_off(self, now: float, retry_after_s: float | None) -> None:
-        """Send nothing for the time the caller's rate limiter asked for, then start slowly."""
-        self._resume_at = now + (BACK_OFF_S if retry_after_s is None else retry_after_s)
+        """Send nothing for the time the rate limiter asked for, then at half the rate (6.2)."""
+        pause_s = BACK_OFF_S if retry_after_s is None else retry_after_s
+        self._resume_at = now + min(pause_s, LONGEST_BACK_OFF_S)
+        self._refill_per_s /= 2
         self._tokens = 0.0
         self._refilled_at = self._resume_at
 
@@ -287,12 +292,12 @@ class PlayoutBuffer:
         lead_s = max(0.0, self._dry_at() - now)
         self._tokens = min(
             BUCKET_CAPACITY,
-            self._tokens + max(0.0, now - self._refilled_at) * BUCKET_REFILL_PER_S,
+            self._tokens + max(0.0, now - self._refilled_at) * self._refill_per_s,
         )
         self._refilled_at = max(now, self._refilled_at)
         return max(
             self._resume_at - now,
-            (1.0 - self._tokens) / BUCKET_REFILL_PER_S,
+            (1.0 - self._tokens) / self._refill_per_s,
             lead_s - LEAD_S,
             self._wait_for_more_s(lead_s),
         )

@@ -14,6 +14,7 @@ from service.audio.playout import (
     BUCKET_REFILL_PER_S,
     CONFIRM_S,
     LEAD_S,
+    LONGEST_BACK_OFF_S,
     MAX_WAITING_BYTES,
     PACKET_BYTES,
     HeardItem,
@@ -932,3 +933,23 @@ def _lie(playout: PlayoutBuffer, name: str, amount: int, now: float) -> None:
             playout.back_off(now, amount / 1_000)
         case "rtt":
             playout.rtt_s = amount / 1_000
+
+
+def test_each_back_off_halves_the_rate():
+    playout = PlayoutBuffer()
+    playout.back_off(0.0, 0.0)
+
+    playout.push("a", bytes(80_000))
+
+    assert playout.pop(0.0) == pytest.approx(2 / BUCKET_REFILL_PER_S)
+
+
+def test_no_pause_is_longer_than_a_caller_can_bear():
+    playout = PlayoutBuffer()
+    playout.push("a", bytes(8_000))
+
+    playout.back_off(0.0, 86_400.0)
+
+    wait_s = playout.pop(0.0)
+    assert isinstance(wait_s, float)
+    assert wait_s <= LONGEST_BACK_OFF_S + 1
