@@ -134,7 +134,7 @@ async def _play(plan: Plan, options: argparse.Namespace, teller: Teller) -> Stor
         teller.say("starting the service…")
         async with running_service(settings) as service:
             teller.say(f"calling {service.call_url} with a signed upgrade…")
-            setup = CallSetup(service.call_url, key, secret)
+            setup = CallSetup(service.call_url, key, secret, profile="production-like")
             report = await play_call(setup, plan.script, on_event=teller.follow)
         # The service has ended, so every event of the call is on disk now.
         recording = folder / "call.wav"

@@ -1,13 +1,18 @@
 """What the demo tells: progress while the call runs, then the conversation and the figures."""
 
 import json
+import os
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.emulators.genesys import CallEvent, CallReport
+
+TEXT_COLUMN = 25
+LINE_COLUMNS = 100
 
 _PROGRESS = {
     "opened": "the call is open",
@@ -113,27 +118,51 @@ def tell(story: Story, *, is_json: bool) -> None:
     for turn in story.turns:
         _print_turn(turn)
     print()
-    print(f"  answers began after   {_list(story.answer_latency_ms)} ms (end of speech to sound)")
-    print(f"  interruptions         {story.barge_ins}")
-    print(f"  how it ended          {_ending(story.disconnect)}")
-    print(f"  recording             {story.recording} (left: caller, right: agent)")
-    print(f"  events                {story.events}")
+    _print_fact("answers began", f"{_list(story.answer_latency_ms)} ms after the end of speech")
+    _print_fact("interruptions", str(story.barge_ins))
+    _print_ending(story.disconnect)
+    _print_fact("sound (left: caller)", _near(story.recording))
+    _print_fact("events", _near(story.events))
     print(f"\n{'All was right.' if story.ok else 'Something was wrong; see above.'}")
 
 
 def _print_turn(turn: dict[str, Any]) -> None:
     clock = f"{turn['start_ms'] / 1_000:5.1f}–{turn['end_ms'] / 1_000:4.1f} s"
-    print(f"  {clock}  {turn['speaker'] + ':':7} {turn['heard'] or '(nothing was heard)'}")
+    _print_wrapped(f"  {clock}  {turn['speaker'] + ':':7} ", turn["heard"] or "(nothing was heard)")
     if turn["interrupted"]:
         unheard = turn["text"].removeprefix(turn["heard"]).strip()
-        print(f"{'':25}— interrupted; never heard: “{unheard}”")
+        _print_wrapped(" " * TEXT_COLUMN, f"(interrupted; never heard: {unheard})")
 
 
-def _ending(disconnect: dict[str, Any] | None) -> str:
+def _print_ending(disconnect: dict[str, Any] | None) -> None:
     if disconnect is None:
-        return "the caller hung up"
-    variables = ", ".join(f"{k}={v!r}" for k, v in disconnect["output_variables"].items())
-    return f"{disconnect['reason']}, handed back to the flow with {variables}"
+        _print_fact("how it ended", "the caller hung up")
+        return
+    _print_fact("how it ended", f"{disconnect['reason']}; the flow goes on with")
+    for name, value in disconnect["output_variables"].items():
+        _print_wrapped(" " * TEXT_COLUMN, f"{name} = {value}")
+
+
+def _print_fact(name: str, value: str) -> None:
+    _print_wrapped(f"  {name:{TEXT_COLUMN - 2}}", value)
+
+
+def _print_wrapped(start: str, text: str) -> None:
+    indent = " " * TEXT_COLUMN
+    text = textwrap.fill(
+        text,
+        LINE_COLUMNS,
+        initial_indent=start,
+        subsequent_indent=indent,
+        break_long_words=False,  # a path must stay one word to be copied
+        break_on_hyphens=False,
+    )
+    print(text)
+
+
+def _near(path: str | None) -> str:
+    """Return a path as seen from here, when that is shorter."""
+    return "–" if path is None else min(path, os.path.relpath(path), key=len)
 
 
 def _list(values: list[int]) -> str:
