@@ -38,28 +38,38 @@ Script = Callable[[GenesysCall], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the caller does; `words` are what the recordings say, in order."""
+    """What the caller does; `words` are what the recordings say, in order.
+
+    `bot_status`: what the flow must get back in the end; None when the caller hangs up.
+    """
 
     script: Script
     words: tuple[str, ...]
     interrupts: bool
+    bot_status: str | None
 
 
 def main() -> int:
     """Play the call and tell its story; 0 when everything was right."""
-    options = _options()
+    options = _parser().parse_args()
     teller = Teller(is_json=options.json)
+    if options.live and not os.environ.get("OPENAI_API_KEY"):
+        teller.fail("--live needs OPENAI_API_KEY in the environment")
+        return 2
     try:
         plan = _recording_plan(options.wav) if options.wav else _clip_plan()
         story = asyncio.run(_play(plan, options, teller))
     except (CallFailed, ServiceFailed, caller_clips.WavError, OSError) as error:
         teller.fail(str(error))
         return 1
+    except KeyboardInterrupt:
+        teller.fail("interrupted")
+        return 130
     tell(story, is_json=options.json)
     return 0 if story.ok else 1
 
 
-def _options() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./scripts/demo",
         description="Plays a whole phone call through the service; needs no key and no account.",
@@ -76,10 +86,7 @@ def _options() -> argparse.Namespace:
         action="store_true",
         help="no real ears and voice: the emulated model knows the words and answers in tones",
     )
-    options = parser.parse_args()
-    if options.live and not os.environ.get("OPENAI_API_KEY"):
-        parser.error("--live needs OPENAI_API_KEY in the environment")
-    return options
+    return parser
 
 
 def _clip_plan() -> Plan:
@@ -104,7 +111,9 @@ def _clip_plan() -> Plan:
         await call.say(person.pcmu)
         await call.disconnected()
 
-    return Plan(script, tuple(clip.words for clip in (hours, bill, stop, human, person)), True)
+    return Plan(
+        script, tuple(clip.words for clip in (hours, bill, stop, human, person)), True, "transfer"
+    )
 
 
 def _recording_plan(path: Path) -> Plan:
@@ -118,7 +127,7 @@ def _recording_plan(path: Path) -> Plan:
         await call.agent_quiet(for_ms=2 * PAUSE_MS)
         await call.hang_up()
 
-    return Plan(script, ("hello",), False)
+    return Plan(script, ("hello",), interrupts=False, bot_status=None)
 
 
 async def _play(plan: Plan, options: argparse.Namespace, teller: Teller) -> Story:
@@ -140,7 +149,13 @@ async def _play(plan: Plan, options: argparse.Namespace, teller: Teller) -> Stor
         recording = folder / "call.wav"
         report.recording.write_wav(recording)
         events = next(folder.glob(f"dt=*/{setup.session_id}.ndjson"), None)
-        return Story.of(report, events, recording, expects_barge_in=plan.interrupts)
+        return Story.of(
+            report,
+            events,
+            recording,
+            expects_barge_in=plan.interrupts,
+            expects_status=plan.bot_status,
+        )
 
 
 @contextlib.asynccontextmanager

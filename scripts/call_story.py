@@ -76,7 +76,13 @@ class Story:
 
     @classmethod
     def of(
-        cls, report: CallReport, events: Path | None, recording: Path, *, expects_barge_in: bool
+        cls,
+        report: CallReport,
+        events: Path | None,
+        recording: Path,
+        *,
+        expects_barge_in: bool,
+        expects_status: str | None,
     ) -> "Story":
         """Put together what the caller measured and what the service published."""
         published = _read(events)
@@ -91,7 +97,8 @@ class Story:
             else {"reason": outcome.reason, "output_variables": outcome.output_variables},
             recording=str(recording),
             events=str(events) if events else None,
-            problems=_problems(report, published, has_barge_in=barge_ins == int(expects_barge_in)),
+            problems=_problems(report, published, has_barge_in=barge_ins == int(expects_barge_in))
+            + _problems_of_the_end(report, expects_status),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -203,9 +210,19 @@ def _problems(report: CallReport, events: list[dict[str, Any]], *, has_barge_in:
         problems.append("the agent was not interrupted exactly as often as the caller did it")
     if not report.response_latencies_ms:
         problems.append("the caller was never answered")
-    speakers = {event["data"]["speaker"] for event in _of_type(events, "call.turn.v1")}
+    turns = _of_type(events, "call.turn.v1")
+    if not any(turn["data"]["speaker"] == "agent" and turn["data"]["text"] for turn in turns):
+        problems.append("the transcript holds no word of the agent that was heard")
+    speakers = {event["data"]["speaker"] for event in turns}
     if speakers != {"caller", "agent"}:
         problems.append("the events do not hold turns of both sides")
     if [len(_of_type(events, f"call.{kind}.v1")) for kind in ("started", "ended")] != [1, 1]:
         problems.append("the events do not hold one beginning and one end")
     return problems
+
+
+def _problems_of_the_end(report: CallReport, expects_status: str | None) -> list[str]:
+    status = report.disconnect and report.disconnect.output_variables.get("BOT_STATUS")
+    if status == expects_status:
+        return []
+    return [f"the call ended with BOT_STATUS {status}, where {expects_status} was expected"]

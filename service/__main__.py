@@ -11,7 +11,7 @@ from pathlib import Path
 
 from service import logs, wiring
 from service.app import create_app, unix_now, utc_now
-from service.call import CallServices
+from service.call_services import CallServices
 from service.gate import Gate
 from service.live_calls import LiveCalls
 from service.server import CallServer, make_server

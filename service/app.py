@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from service.audiohook.upgrade import CallIdentity, UpgradeRequest
-from service.call import CallServices, CallSession
+from service.call import CallSession
+from service.call_services import CallServices
 from service.gate import Gate, Refused
 from service.live_calls import LiveCalls
 from service.logs import call_id

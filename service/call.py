@@ -9,9 +9,6 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import assert_never
 
 from starlette.websockets import WebSocket
@@ -21,14 +18,13 @@ from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.audiohook.connection import AudioHookConnection, State
 from service.audiohook.upgrade import CallIdentity
-from service.bots.port import BotService
 from service.call_events import EndReason
 from service.call_record import CallRecord
+from service.call_services import CallServices
 from service.caller_socket import CallerSocket, CallOver
 from service.dtmf import DtmfCollector
-from service.farewell import Farewell
-from service.logs import log_call
-from service.outbox.port import EventSink
+from service.farewell import LONG_ANSWER_S, Farewell
+from service.logs import log_call, log_no_call
 from service.speech import port as speech
 from service.turns import Turns
 
@@ -40,21 +36,6 @@ LATE_WORDS_S = 2.0
 _ENDING_TOOLS: dict[str, EndReason] = {"end_call": "bot_completed", "transfer_to_agent": "transfer"}
 _TALKING = (State.OPEN, State.DRAINING)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallServices:
-    """What every call of the process shares.
-
-    `clock` gives monotonic seconds, `wall_clock` the aware UTC time.
-    """
-
-    bots: BotService
-    speech: speech.SpeechProvider
-    events: EventSink
-    max_call_s: float
-    clock: Callable[[], float]
-    wall_clock: Callable[[], datetime]
 
 
 class CallSession:
@@ -106,6 +87,11 @@ class CallSession:
         """End the call soon because the process ends: the caller is told and handed over."""
         self._begin_end("drain")
 
+    def cut(self) -> None:
+        """End the call now because the process ends: the flow gets its output variables."""
+        self._disconnect("drain", self._clock())
+        self._wake.ring()
+
     # The caller's socket: reading.
 
     async def _pump_caller(self) -> None:
@@ -142,7 +128,7 @@ class CallSession:
                 self._receipt.dtmf_events += len(message.digits)
                 self._keys.press(message.digits, now)
             case hook.Ping() | hook.PlaybackStarted() | hook.PlaybackCompleted():
-                self._on_player(message, now)
+                self._turns.hear_player(message, now)
             case hook.Error():
                 self._on_client_error(message, now)
             case hook.Update() | hook.Paused() | hook.Resumed() | hook.Discarded():
@@ -173,24 +159,10 @@ class CallSession:
         if self._connection.state is State.CLOSING:
             self._connection.finish(now)
 
-    def _on_player(
-        self, message: hook.Ping | hook.PlaybackStarted | hook.PlaybackCompleted, now: float
-    ) -> None:
-        """Set the playout clock by what the caller's player reports."""
-        match message:
-            case hook.Ping():
-                self._playout.rtt_s = message.rtt_s or self._playout.rtt_s
-            case hook.PlaybackStarted():
-                self._playout.playback_started(now)
-            case hook.PlaybackCompleted():
-                self._playout.playback_completed(now)
-            case _:
-                assert_never(message)
-
     def _on_client_error(self, error: hook.Error, now: float) -> None:
         """Slow down when asked to; anything else is settled by the `close` that may follow."""
-        _log.warning("the client reports an error", extra={"code": error.code})
-        self._receipt.errors.append(f"client_{error.code}")
+        if self._receipt.add_error(f"client_{error.code}"):
+            _log.warning("the client reports an error", extra={"code": error.code})
         if error.code != 429:
             return
         self._receipt.rate_limited += 1
@@ -214,7 +186,7 @@ class CallSession:
                 await self._on_speech(event)
         except speech.SpeechError as error:
             _log.warning("the speech provider failed", extra={"code": error.code})
-            self._receipt.errors.append(error.code)
+            self._receipt.add_error(error.code)
             self._playout.flush()
             self._begin_end("provider_error", is_said=True)
 
@@ -243,17 +215,18 @@ class CallSession:
 
     async def _on_tool_call(self, call: speech.ToolCall) -> None:
         self._receipt.tool_calls += 1
-        reason = _ENDING_TOOLS.get(call.name)
-        if self._speech is None or self._farewell:  # ending already: the first reason stays
+        if self._speech is None:
             return
+        reason = _ENDING_TOOLS.get(call.name)
         if reason is None:
             await self._speech.send_tool_result(call.call_id, '{"error":"unknown function"}')
             return
-        self._output_variables = handover.read_arguments(call.arguments)
+        if self._farewell is None:  # else the first reason stays
+            self._output_variables = handover.read_arguments(call.arguments)
         # A model that has said goodbye before it called the function need not say it twice.
-        self._begin_end(reason, is_asked=True, is_said=self._turns.has_agent_spoken)
-        if not self._turns.has_agent_spoken:
-            last_words = self._bot.handover if reason == "transfer" else self._bot.farewell
+        self._begin_end(reason, is_asked=True, is_said=call.has_spoken)
+        if not call.has_spoken:
+            last_words = self._bot.farewell if reason == "bot_completed" else self._bot.handover
             await self._speech.send_tool_result(call.call_id, '{"ok":true}', then_say=last_words)
 
     # The caller's socket: writing, and everything that happens by time.
@@ -291,9 +264,16 @@ class CallSession:
             farewell.is_asked = True
             farewell.is_said = farewell.is_said or self._speech is None
             if self._speech:
-                await self._speech.say(self._bot.handover)
+                await self._cut_long_answer(self._speech, now)
+                await self._speech.say(self._bot.handover, may_use_tools=False)
         if not self._ends_in_s(now):
             self._disconnect(farewell.reason, now)
+
+    async def _cut_long_answer(self, session: speech.SpeechSession, now: float) -> None:
+        """Make way for the farewell: time is up, and an answer may go on for minutes."""
+        if self._playout.remaining_s(now) > LONG_ANSWER_S:
+            self._connection.send(hook.BargeIn())
+            await session.interrupt(self._turns.cut(now))
 
     def _next_s(self, now: float) -> float:
         """Seconds until something of `_on_time` or of the connection is due."""
@@ -351,7 +331,7 @@ class CallSession:
     async def _disconnect_after_crash(self) -> None:
         """Hand the caller over although one of our pumps has failed; best effort, bounded."""
         self._note_end("provider_error")
-        self._receipt.errors.append("internal")
+        self._receipt.add_error("internal")
         self._connection.disconnect(reason="error", info="internal", now=self._clock())
         with contextlib.suppress(CallOver, RuntimeError):
             await self._write_control()
@@ -360,7 +340,10 @@ class CallSession:
     async def _finish(self, *, has_crashed: bool) -> None:
         now = self._clock()
         self._turns.cut(now)
-        self._note_end("protocol_error" if self._connection.failure else "socket_lost")
+        failure = self._connection.failure
+        self._note_end("protocol_error" if failure else "socket_lost")
+        if failure:
+            self._receipt.add_error(f"client: {failure}")
         try:
             if self._speech:
                 async with contextlib.aclosing(self._speech):
@@ -370,7 +353,8 @@ class CallSession:
             self._publish_end(now)
 
     def _publish_end(self, now: float) -> None:
-        if self._record is None:  # no call: a probe, or nothing was opened
+        if self._record is None:
+            log_no_call(is_probe=self._connection.is_probe, errors=self._receipt.errors)
             return
         if self._keys.flush():
             self._turns.transcript.caller_pressed(self._turns.ms(self._keys.pressed_at))

@@ -9,8 +9,12 @@ from service.call_events import EndReason
 
 SAY_DEADLINE_S = 10.0
 """For the model to finish its farewell; a caller who waits longer thinks the line is dead."""
-HEAR_DEADLINE_S = 30.0
-"""For the farewell to be heard: longer than any farewell."""
+HEAR_DEADLINE_S = 12.0
+"""For a farewell to be heard when time is up; the process may be killed soon after (drain)."""
+LONGEST_DEADLINE_S = 200.0
+"""Otherwise: more than the playout buffer holds, so that all that was said is heard."""
+LONG_ANSWER_S = 4.0
+"""When time is up an answer that goes on longer than this is cut, or it would delay the end."""
 
 
 @dataclass(slots=True)
@@ -25,6 +29,11 @@ class Farewell:
     is_asked: bool
     is_said: bool
 
+    @property
+    def is_time_up(self) -> bool:
+        """True when neither the caller nor the agent chose the end."""
+        return self.reason in ("drain", "max_duration")
+
     def is_over_in_s(self, now: float, drained_in_s: float) -> float:
         """Return the seconds until we may disconnect; 0 when now.
 
@@ -32,6 +41,7 @@ class Farewell:
             now: monotonic seconds.
             drained_in_s: seconds until all queued speech has been heard, 0 when it has.
         """
-        hard_s = self.began_at + HEAR_DEADLINE_S - now
+        longest_s = HEAR_DEADLINE_S if self.is_time_up else LONGEST_DEADLINE_S
+        hard_s = self.began_at + longest_s - now
         say_s = 0.0 if self.is_said else self.began_at + SAY_DEADLINE_S - now
         return max(0.0, min(hard_s, max(say_s, drained_in_s)))

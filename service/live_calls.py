@@ -44,3 +44,8 @@ class LiveCalls:
         """End every live call soon: each caller is told and handed to a person."""
         for call in self._live:
             call.drain()
+
+    def cut(self) -> None:
+        """End every live call now; each flow still gets its output variables."""
+        for call in self._live:
+            call.cut()

@@ -43,6 +43,14 @@ def log_call(ended: CallEndedData) -> None:
     _log.info("call ended", extra=facts)
 
 
+def log_no_call(*, is_probe: bool, errors: list[str]) -> None:
+    """Write the one line of a session that was no call: a test of the integration, or a failure."""
+    if is_probe:
+        _log.info("a connection probe was answered")
+    else:
+        _log.warning("a session ended before it opened", extra={"errors": errors})
+
+
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
     if call := call_id.get():

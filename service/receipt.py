@@ -18,6 +18,9 @@ from service.call_events import (
 )
 from service.transcript import Turn
 
+MAX_ERRORS = 20
+"""Bound against a client that complains without end."""
+
 
 @dataclass(slots=True)
 class Receipt:
@@ -49,6 +52,13 @@ class Receipt:
     interruptions: int = 0
     model: str = ""
     _awaits_answer_since: int | None = None
+
+    def add_error(self, word: str) -> bool:
+        """Note what went wrong; False when there are too many already and it was left out."""
+        if len(self.errors) >= MAX_ERRORS:
+            return False
+        self.errors.append(word)
+        return True
 
     def caller_stopped(self, at_ms: int) -> None:
         """Start the clock of the next answer."""

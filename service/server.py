@@ -25,7 +25,9 @@ MAX_MESSAGE_BYTES = 128 * 1024
 CLOSE_DEADLINE_S = 5.0
 """For the peer's part of a WebSocket close, and for the socket to take what we wrote (80)."""
 LAST_WORDS_S = 15.0
-"""After the drain's deadline, for callers to hear that they are handed over."""
+"""The last part of the drain, in which callers hear that they are handed over."""
+CUT_S = 1.0
+"""For the flows of calls that must end now to be told."""
 
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _log = logging.getLogger(__name__)
@@ -135,8 +137,10 @@ class CallSocket(WebSocketsSansIOProtocol):
 class CallServer(uvicorn.Server):
     """Serves until told to stop, then lets the calls end.
 
-    The first signal: no new calls, `/readyz` says so, live calls go on; after `drain_s` each
-    caller is handed over. A second signal closes their sockets, a third ends at once.
+    The first signal: no new calls, `/readyz` says so, live calls go on; `LAST_WORDS_S` before
+    `drain_s` are over each caller is told and handed over. When they are over, or at a second
+    signal, the calls left are ended at once, and `CUT_S` later the process. A third signal ends
+    it as it stands.
     """
 
     def __init__(self, config: uvicorn.Config, calls: LiveCalls, drain_s: float) -> None:
@@ -144,19 +148,19 @@ class CallServer(uvicorn.Server):
         self.has_cut_calls = False
         self._calls = calls
         self._drain_s = drain_s
-        self._drain_ends_at: float | None = None
-        self._has_handed_over = False
+        self._drain_began_at: float | None = None
+        self._is_cut_wanted = False
+        self._cut_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal; uvicorn's own way would close the sockets of live calls."""
         del sig, frame
         if not self._calls.is_draining:
             self._calls.drain()
-        elif not self.should_exit:
-            self.has_cut_calls = len(self._calls) > 0
-            self.should_exit = True
+        elif not self._is_cut_wanted:
+            self._is_cut_wanted = True
         else:
-            self.force_exit = True
+            self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Look ten times a second whether the drain is over."""
@@ -165,18 +169,24 @@ class CallServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _drain_tick(self, now: float) -> None:
-        if self._drain_ends_at is None:
-            self._drain_ends_at = now + self._drain_s
+        if self._drain_began_at is None:
+            self._drain_began_at = now
             _log.info("draining", extra={"calls": len(self._calls), "drain_s": self._drain_s})
+        drained_s = now - self._drain_began_at
         if len(self._calls) == 0:
             self.should_exit = True
-        elif now >= self._drain_ends_at + LAST_WORDS_S:
-            self.has_cut_calls = self.should_exit = True
-        elif now >= self._drain_ends_at:
-            if not self._has_handed_over:
-                self._has_handed_over = True
-                _log.warning("handing over the last calls", extra={"calls": len(self._calls)})
+        elif self._is_cut_wanted or drained_s >= max(self._drain_s, LAST_WORDS_S):
+            self._cut_calls(now)
+        elif drained_s >= self._drain_s - LAST_WORDS_S:
             self._calls.hand_over()  # again and again: a call may have been about to open
+
+    def _cut_calls(self, now: float) -> None:
+        self.has_cut_calls = True
+        if self._cut_at is None:
+            self._cut_at = now
+            _log.warning("ending the last calls", extra={"calls": len(self._calls)})
+        self._calls.cut()
+        self.should_exit = now >= self._cut_at + CUT_S
 
     def _log_started_message(self, listeners: Any) -> None:
         """Say where we listen, in our own form: the port may have been chosen by the system."""

@@ -187,8 +187,8 @@ class _Reader:
         voice = text.lower()
         if voice in VOICES:
             return voice
-        why = " (only the speech endpoint knows it)" if voice in SPEECH_ONLY_VOICES else ""
-        self._expect(name, f"one of {', '.join(VOICES)}", voice + why)
+        why = " (only the speech endpoint knows that voice)" if voice in SPEECH_ONLY_VOICES else ""
+        self._expect(name, f"one of {', '.join(VOICES)}{why}", voice)
         return default
 
     def _address(self, name: str, default: str, forms: tuple[str, ...]) -> str:

@@ -92,6 +92,13 @@ class Transcript:
             turn.is_recognised = text is not None
             turn.has_words = True
 
+    def give_up_words(self, ended_before_ms: int) -> None:
+        """Close the caller turns that ended before that moment and still have no words."""
+        for turn in self._open.values():
+            if turn.speaker == "caller" and turn.has_times and turn.end_ms < ended_before_ms:
+                turn.is_recognised = turn.is_recognised and turn.has_words
+                turn.has_words = True
+
     def caller_pressed(self, at_ms: int) -> None:
         """Add a finished caller turn of key presses, masked: digits may be a card number."""
         if self._key_turns >= MAX_KEY_TURNS:

@@ -7,6 +7,7 @@ clock counts milliseconds from the caller's `open`.
 from typing import assert_never
 
 from service.audio.playout import HeardItem, PlayoutBuffer
+from service.audiohook.messages import Ping, PlaybackCompleted, PlaybackStarted
 from service.bots.port import VoiceActivity
 from service.caller_audio import CallerAudio
 from service.receipt import Receipt
@@ -21,6 +22,9 @@ from service.speech.port import (
 )
 from service.transcript import Transcript
 
+LATEST_WORDS_MS = 10_000
+"""Recognised words that take longer do not come any more (Realtime specification, 7.6)."""
+
 TurnEvent = (
     AgentAudio | AgentAudioDone | AgentTranscript | CallerSpeechStopped | CallerTranscript | Usage
 )
@@ -34,7 +38,6 @@ class Turns:
         caller_audio: caller speech on its way to the provider.
         transcript: the turns.
         receipt: the counts.
-        has_agent_spoken: the agent has said something in its present turn.
     """
 
     def __init__(self, vad: VoiceActivity, *, is_transcribed: bool = True) -> None:
@@ -42,7 +45,6 @@ class Turns:
         self.caller_audio = CallerAudio()
         self.transcript = Transcript()
         self.receipt = Receipt()
-        self.has_agent_spoken = False
         self._vad = vad
         self._is_transcribed = is_transcribed
         self._opened_at: float | None = None
@@ -59,6 +61,18 @@ class Turns:
         """Take caller audio; return what is to be sent to the provider now, possibly nothing."""
         return self.caller_audio.receive(pcmu, now=now, call_ms=self.ms(now))
 
+    def hear_player(self, message: Ping | PlaybackStarted | PlaybackCompleted, now: float) -> None:
+        """Set the playout clock by what the caller's player reports."""
+        match message:
+            case Ping():
+                self.playout.rtt_s = message.rtt_s or self.playout.rtt_s
+            case PlaybackStarted():
+                self.playout.playback_started(now)
+            case PlaybackCompleted():
+                self.playout.playback_completed(now)
+            case _:
+                assert_never(message)
+
     def take(self, event: TurnEvent, now: float) -> bool:
         """Note what the provider heard or said.
 
@@ -67,7 +81,6 @@ class Turns:
         """
         match event:
             case AgentAudio():
-                self.has_agent_spoken = True
                 return self.playout.push(event.item_id, event.pcmu)
             case AgentAudioDone():
                 self.playout.complete(event.item_id)
@@ -112,13 +125,13 @@ class Turns:
         return heard
 
     def advance(self, now: float) -> None:
-        """Note the agent's turns that have now been heard in full."""
+        """Note the agent's turns that have now been heard in full, and words that never came."""
+        self.transcript.give_up_words(self.ms(now) - LATEST_WORDS_MS)
         for item in self.playout.take_finished(now):
             self._agent_heard(item, now)
 
     def agent_done(self, now: float) -> None:
         """Note that the agent has nothing more to say for now."""
-        self.has_agent_spoken = False
         self.transcript.close_silent(self.ms(now), is_waiting=self.playout.holds)
 
     def finish(self, now: float) -> None:
@@ -129,7 +142,6 @@ class Turns:
         self.receipt.dropped_in_bytes = self.caller_audio.dropped_bytes
 
     def _caller_stopped(self, event: CallerSpeechStopped) -> None:
-        self.has_agent_spoken = False
         # The provider waits for this much silence before it says that the caller is done.
         ended_at_ms = self.caller_audio.to_call_ms(event.at_ms - self._vad.silence_duration_ms)
         self.transcript.caller_stopped(event.item_id, ended_at_ms)

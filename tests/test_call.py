@@ -18,7 +18,9 @@ from service.audio.playout import HeardItem
 from service.audiohook.upgrade import CallIdentity
 from service.bots.builtin import DEFAULT_BOT, BuiltinBots
 from service.bots.port import Bot
-from service.call import CallServices, CallSession
+from service.call import CallSession
+from service.call_services import CallServices
+from service.receipt import MAX_ERRORS
 from service.speech import port as speech
 from tests.e2e.bridge import MemorySink
 
@@ -102,6 +104,7 @@ class Session:
         self.said: list[str] = []
         self.texts: list[str] = []
         self.results: list[tuple[str, str, str]] = []
+        self.interruptions: list[list[HeardItem]] = []
         self.audio = bytearray()
         self.is_closed = False
         self.audio_fault: Exception | None = None
@@ -122,13 +125,13 @@ class Session:
     async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
         self.results.append((call_id, output, then_say))
 
-    async def say(self, instruction: str) -> None:
+    async def say(self, instruction: str, *, may_use_tools: bool = True) -> None:
         if self.say_fault and instruction != DEFAULT_BOT.greeting:
             raise self.say_fault
         self.said.append(instruction)
 
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
-        pass
+        self.interruptions.append(list(heard))
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -365,7 +368,7 @@ def test_a_drain_lets_the_model_tell_the_caller_first():
             while DEFAULT_BOT.handover not in studio.session.said:
                 await asyncio.sleep(0)
         heard_before.append(bool(studio.line.messages("disconnect")))
-        studio.session.yields(*speech_of(200), speech.AgentTurnDone(has_spoken=True))
+        studio.session.yields(*speech_of(200), speech.AgentTurnDone())
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
@@ -383,7 +386,7 @@ def test_a_second_drain_changes_nothing():
         for _ in range(3):
             studio.call.drain()
             await asyncio.sleep(0.01)
-        studio.session.yields(speech.AgentTurnDone(has_spoken=False))
+        studio.session.yields(speech.AgentTurnDone())
         await studio.line.next_of("disconnect")
         studio.call.drain()
         studio.line.vanish()
@@ -424,7 +427,7 @@ def test_a_caller_who_interrupts_the_farewell_is_let_go():
         await studio.opened()
         studio.session.yields(
             *speech_of(5_000),
-            speech.ToolCall("call_1", "end_call", '{"reason":"done"}'),
+            speech.ToolCall("call_1", "end_call", '{"reason":"done"}', has_spoken=True),
         )
         await studio.line.until(lambda: any(message.get("bytes") for message in studio.line.sent))
         studio.session.yields(speech.CallerSpeechStarted("item_2", 400))
@@ -459,7 +462,7 @@ def test_a_transfer_with_odd_arguments_is_a_transfer(arguments: str):
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.session.yields(speech.ToolCall("call_1", "transfer_to_agent", arguments))
-        studio.session.yields(speech.AgentTurnDone(has_spoken=False))
+        studio.session.yields(speech.AgentTurnDone())
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
@@ -472,7 +475,7 @@ def test_a_model_that_ended_the_call_without_a_word_is_asked_for_one():
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.session.yields(speech.ToolCall("call_1", "end_call", "{}"))
-        studio.session.yields(speech.AgentTurnDone(has_spoken=False))
+        studio.session.yields(speech.AgentTurnDone())
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
@@ -536,7 +539,7 @@ def test_the_first_ending_function_decides_what_is_handed_over():
         await studio.opened()
         await transfer(studio, "first", "call_1")
         await transfer(studio, "second", "call_2")
-        studio.session.yields(speech.AgentTurnDone(has_spoken=False))
+        studio.session.yields(speech.AgentTurnDone())
         await studio.line.next_of("disconnect")
         studio.line.say("close", {"reason": "disconnect"})
         await studio.line.next_of("closed")
@@ -560,7 +563,9 @@ def test_a_caller_who_hangs_up_during_the_farewell_was_not_handed_over():
 def test_an_interruption_of_the_farewell_is_told_before_the_disconnect():
     async def script(studio: Studio) -> None:
         await studio.opened()
-        studio.session.yields(*speech_of(3_000), speech.ToolCall("call_1", "end_call", "{}"))
+        studio.session.yields(
+            *speech_of(3_000), speech.ToolCall("call_1", "end_call", "{}", has_spoken=True)
+        )
         await asyncio.sleep(0.1)  # it is being heard
         studio.session.yields(speech.CallerSpeechStarted("item_2", 100))
         await studio.line.next_of("disconnect")
@@ -572,3 +577,74 @@ def test_an_interruption_of_the_farewell_is_told_before_the_disconnect():
     (barge_in,), (disconnect,) = line.messages("event"), line.messages("disconnect")
 
     assert barge_in["seq"] < disconnect["seq"]
+
+
+def test_a_function_call_during_the_farewell_is_answered_and_keeps_the_first_reason():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.call.drain()
+        await transfer(studio, "the model insists", "call_1")
+        await asyncio.sleep(0.05)
+        studio.session.yields(speech.AgentTurnDone())
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script)
+
+    assert [call_id for call_id, _, _ in studio.session.results] == ["call_1"]
+    variables = studio.ended["output_variables"]
+    assert (variables["BOT_STATUS"], variables["HANDOVER_REASON"]) == ("shutdown", "")
+
+
+def test_a_long_answer_makes_way_when_time_is_up():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(*speech_of(60_000))
+        await studio.line.until(lambda: any(message.get("bytes") for message in studio.line.sent))
+        studio.call.drain()
+        await studio.line.next_of("event")
+        studio.session.yields(speech.AgentTurnDone())
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script)
+
+    (heard,) = studio.session.interruptions[-1]
+    assert heard.heard_ms < 4_000
+    assert studio.ended["end_reason"] == "drain"
+
+
+def test_a_call_that_must_end_now_still_gives_its_variables():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(*speech_of(60_000))
+        studio.call.cut()
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script)
+
+    assert studio.ended["end_reason"] == "drain"
+    assert studio.ended["output_variables"]["BOT_STATUS"] == "shutdown"
+
+
+def test_complaints_without_end_are_bounded():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        for _ in range(100):
+            studio.line.say("error", {"code": 500, "message": "again"})
+        studio.line.say("close", {"reason": "end"})
+        await studio.line.next_of("closed")
+        studio.line.vanish()
+
+    assert len(play(script).ended["errors"]) == MAX_ERRORS
+
+
+def test_a_breach_of_the_protocol_is_named_in_the_receipt():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.line.say("ping", seq=99)
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    assert play(script).ended["errors"] == ["client: seq"]

@@ -1,6 +1,7 @@
 import pytest
 
-from service.farewell import HEAR_DEADLINE_S, SAY_DEADLINE_S, Farewell
+from service.call_events import EndReason
+from service.farewell import HEAR_DEADLINE_S, LONGEST_DEADLINE_S, SAY_DEADLINE_S, Farewell
 
 BEGAN_AT = 50.0
 
@@ -31,7 +32,19 @@ def test_model_that_says_nothing_is_not_waited_for_any_longer(after_s: float):
     assert ends_in_s(after_s, 0.0, is_said=False) == 0
 
 
+@pytest.mark.parametrize("reason", ["drain", "max_duration"])
 @pytest.mark.parametrize("is_said", [True, False])
-def test_endless_speech_is_cut(is_said: bool):
-    assert ends_in_s(HEAR_DEADLINE_S - 2, 100.0, is_said=is_said) == 2
-    assert ends_in_s(HEAR_DEADLINE_S + 2, 100.0, is_said=is_said) == 0
+def test_endless_speech_is_cut_when_time_is_up(is_said: bool, reason: EndReason):
+    farewell = Farewell(reason, BEGAN_AT, is_asked=True, is_said=is_said)
+    end = BEGAN_AT + HEAR_DEADLINE_S
+
+    assert farewell.is_over_in_s(end - 1, 100.0) == 1
+    assert farewell.is_over_in_s(end + 1, 100.0) == 0
+
+
+def test_what_the_agent_said_before_it_ended_the_call_is_heard_to_its_end():
+    assert ends_in_s(2 * HEAR_DEADLINE_S, 100.0, is_said=True) == 100.0
+
+
+def test_no_farewell_lasts_for_ever():
+    assert ends_in_s(LONGEST_DEADLINE_S, 100.0, is_said=True) == 0

@@ -11,9 +11,13 @@ class Call:
 
     def __init__(self) -> None:
         self.drained = 0
+        self.was_cut = False
 
     def drain(self) -> None:
         self.drained += 1
+
+    def cut(self) -> None:
+        self.was_cut = True
 
 
 def session(call: Call) -> CallSession:
@@ -77,3 +81,12 @@ def test_session_ids_are_those_of_the_live_calls_that_named_one():
         during = calls.session_ids
 
     assert (during, calls.session_ids) == ({"a"}, set())
+
+
+def test_calls_that_are_left_are_cut():
+    calls, live = LiveCalls(max_calls=5), Call()
+
+    with calls.serving(session(live)):
+        calls.cut()
+
+    assert live.was_cut

@@ -23,9 +23,13 @@ class Handset:
 
     def __init__(self) -> None:
         self.drains = 0
+        self.cuts = 0
 
     def drain(self) -> None:
         self.drains += 1
+
+    def cut(self) -> None:
+        self.cuts += 1
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +69,7 @@ def test_every_bound_is_set():
 def test_the_first_signal_stops_new_calls_only():
     with one_live_call() as (serving, call):
         receive_signal(serving)
-        tick(serving, 0, DRAIN_S - 1)
+        tick(serving, 0, DRAIN_S - server.LAST_WORDS_S - 1)
 
         assert serving._calls.is_draining
         assert not serving.should_exit
@@ -92,40 +96,54 @@ def test_a_drain_is_over_when_the_last_call_has_ended():
     assert not serving.has_cut_calls
 
 
-def test_after_the_drain_each_call_is_handed_over_and_may_finish():
+def test_towards_the_end_of_the_drain_each_call_is_handed_over_and_may_finish():
     with one_live_call() as (serving, call):
         receive_signal(serving)
-        tick(serving, 0, DRAIN_S)
+        tick(serving, 0, DRAIN_S - server.LAST_WORDS_S)
 
-        assert call.drains == 1
+        assert (call.drains, call.cuts) == (1, 0)
         assert not serving.should_exit
 
 
 def test_a_call_that_comes_up_late_is_handed_over_too():
     with one_live_call() as (serving, _):
         receive_signal(serving)
-        tick(serving, 0, DRAIN_S)
+        tick(serving, 0, DRAIN_S - server.LAST_WORDS_S)
         late = Handset()
         with serving._calls.serving(cast("CallSession", late)):
-            tick(serving, DRAIN_S + 1)
+            tick(serving, DRAIN_S - 1)
 
     assert late.drains == 1
 
 
-def test_a_call_that_does_not_end_is_cut_and_that_is_remembered():
-    with one_live_call() as (serving, _):
+def test_a_call_that_does_not_end_is_told_and_then_cut():
+    with one_live_call() as (serving, call):
         receive_signal(serving)
-        tick(serving, 0, DRAIN_S, DRAIN_S + server.LAST_WORDS_S)
+        tick(serving, 0, DRAIN_S)
+        at_the_deadline = (call.cuts, serving.should_exit)
+        tick(serving, DRAIN_S + server.CUT_S)
 
+        assert at_the_deadline == (1, False)
         assert serving.should_exit
         assert serving.has_cut_calls
 
 
-def test_the_second_signal_cuts_live_calls():
-    with one_live_call() as (serving, _):
+def test_a_drain_without_time_still_leaves_time_for_last_words():
+    with one_live_call() as (serving, call):
+        serving._drain_s = 0
         receive_signal(serving)
-        receive_signal(serving)
+        tick(serving, 0, server.LAST_WORDS_S - 1)
 
+        assert (call.drains, call.cuts) == (2, 0)
+
+
+def test_the_second_signal_cuts_live_calls():
+    with one_live_call() as (serving, call):
+        receive_signal(serving)
+        receive_signal(serving)
+        tick(serving, 0, server.CUT_S)
+
+        assert call.cuts == 2
         assert (serving.should_exit, serving.has_cut_calls) == (True, True)
         assert not serving.force_exit
 

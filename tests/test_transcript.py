@@ -459,3 +459,16 @@ def test_a_flood_of_keys_leaves_room_for_what_is_said():
         transcript.caller_pressed(at_ms)
 
     assert len(transcript.turns) == MAX_KEY_TURNS
+
+
+def test_words_that_never_come_are_given_up():
+    transcript = Transcript()
+    transcript.caller_started("early", 0)
+    transcript.caller_stopped("early", 1_000)
+    transcript.caller_started("late", 2_000)
+    transcript.caller_stopped("late", 3_000)
+
+    transcript.give_up_words(2_500)
+
+    (turn,) = transcript.take_finished()
+    assert (turn.item_id, turn.is_recognised, turn.text) == ("early", False, "")

@@ -221,17 +221,6 @@ def test_words_of_a_cut_turn_may_come_after_the_cut():
 # Whose turn it is, and the receipt.
 
 
-def test_agent_has_spoken_from_its_first_audio_until_the_caller_is_done():
-    call = Call()
-    before = call.turns.has_agent_spoken
-
-    call.turns.take(AgentAudio("a", bytes(800)), call.at(0))
-    speaking = call.turns.has_agent_spoken
-    call.turns.take(CallerSpeechStopped("c", 900), call.at(1_000))
-
-    assert (before, speaking, call.turns.has_agent_spoken) == (False, True, False)
-
-
 def test_answer_is_timed_from_the_end_of_the_callers_speech():
     call = Call()
     call.hear(2_000)
@@ -319,7 +308,6 @@ def test_speech_without_audio_is_published_when_the_agent_is_done():
     call.turns.agent_done(call.at(200))
 
     assert [(turn.item_id, turn.heard) for turn in call.finished()] == [("silent", "")]
-    assert not call.turns.has_agent_spoken
 
 
 def test_caller_turns_do_not_wait_for_words_when_nothing_is_transcribed():

@@ -32,7 +32,14 @@ class JsonLinesSink:
             _log.error("an event was lost: the events directory is too slow")
 
     async def start(self) -> None:
-        """Begin writing in the background."""
+        """Begin writing in the background; warns when nothing can be written there."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            _log.warning(
+                "the events directory cannot be made: events will be lost",
+                extra={"errno": error.errno},
+            )
         self._writer = asyncio.create_task(self._write_forever())
 
     async def aclose(self) -> None:

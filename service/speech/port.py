@@ -63,18 +63,20 @@ class AgentTranscript:
 
 @dataclass(slots=True)
 class ToolCall:
-    """The model calls a function. `arguments` is JSON text as the model wrote it."""
+    """The model calls a function. `arguments` is JSON text as the model wrote it.
+
+    `has_spoken`: it said something in the same breath, before it called.
+    """
 
     call_id: str
     name: str
     arguments: str
+    has_spoken: bool = False
 
 
 @dataclass(slots=True)
 class AgentTurnDone:
-    """The model has nothing more to say for now; `has_spoken` says whether it said anything."""
-
-    has_spoken: bool
+    """The model has nothing more to say for now."""
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ class SpeechSession(Protocol):
         """
         ...
 
-    async def say(self, instruction: str) -> None:
+    async def say(self, instruction: str, *, may_use_tools: bool = True) -> None:
         """Let the model speak now, following `instruction`: greeting, farewell, announcement."""
         ...
 

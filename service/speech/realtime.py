@@ -4,7 +4,9 @@ Source: Realtime specification, 2 (connecting), 4.3 (configuring), 11.1 (close c
 """
 
 import asyncio
+import logging
 import math
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +41,7 @@ STALL_DEADLINE_S = 2.0
 """A server that takes nothing for so long is lost."""
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Some server frames carry whole items with their audio; 1 MiB, the library's limit, is less."""
+_log = logging.getLogger(__name__)
 _FATAL_STATUS = frozenset({400, 401, 403, 404})
 _FATAL_CLOSE = frozenset({1009, 3000, 4000})
 
@@ -48,6 +51,7 @@ class RealtimeProvider:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._tls: ssl.SSLContext | None = None
 
     async def connect(self, bot: Bot) -> "RealtimeSession":
         """Return a session that was configured for the bot and speaks PCMU both ways.
@@ -59,6 +63,7 @@ class RealtimeProvider:
             async with asyncio.timeout(CONNECT_DEADLINE_S):
                 socket = await _Dial(
                     self._endpoint.url,
+                    ssl=await self._tls_context(),
                     additional_headers=self._endpoint.headers,
                     compression=None,  # base64 audio does not shrink and costs 0.4 ms a message
                     max_size=MAX_FRAME_BYTES,
@@ -71,6 +76,12 @@ class RealtimeProvider:
                     socket.transport.abort()
                     raise
         return RealtimeSession(socket, self._endpoint.model)
+
+    async def _tls_context(self) -> ssl.SSLContext | None:
+        """Return the one context of all connections: to read the system's CAs takes 50 ms."""
+        if self._tls is None and self._endpoint.url.startswith("wss:"):
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        return self._tls
 
 
 class RealtimeSession:
@@ -101,9 +112,9 @@ class RealtimeSession:
         self._rules.add_tool_result(call_id, output, then_say, self._clock())
         await self._flush()
 
-    async def say(self, instruction: str) -> None:
+    async def say(self, instruction: str, *, may_use_tools: bool = True) -> None:
         """Let the model speak now, or after the response that is alive."""
-        self._rules.say(instruction, self._clock())
+        self._rules.say(instruction, self._clock(), may_use_tools=may_use_tools)
         await self._flush()
 
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
@@ -213,6 +224,8 @@ async def _configure(socket: ClientConnection, bot: Bot) -> None:
         try:
             async with asyncio.timeout(CONFIGURE_DEADLINE_S):
                 if await _is_accepted(socket, event_id):
+                    if reduced:
+                        _log.warning("the model refused the full session; extras are off")
                     return
             was_answered = True
         except TimeoutError:

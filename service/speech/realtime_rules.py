@@ -24,33 +24,20 @@ from service.speech.port import (
     ToolCall,
     Usage,
 )
+from service.speech.realtime_errors import (
+    BUSY,
+    FIRST_RETRY_S,
+    MAX_RETRIES,
+    raise_if_fatal,
+    retry_in_s,
+)
 from service.speech.realtime_response import Response
 
 CREATE_DEADLINE_S = 10.0
 """A response that we asked for must begin by then (9, rule 8)."""
 SILENCE_DEADLINE_S = 15.0
 """A response that began must show life by then (9, rule 8)."""
-MAX_RETRIES = 3
-FIRST_RETRY_S = 1.5
-"""Wait after a rate limit that names no time; doubles with each try (7.8)."""
-LONGEST_RETRY_S = 10.0
-"""A caller does not wait longer than this in silence; then the next provider must take over."""
-
-_FATAL = frozenset(
-    {
-        "account_deactivated",
-        "beta_api_shape_disabled",
-        "billing_hard_limit_reached",
-        "credit_balance_exhausted",
-        "insufficient_quota",
-        "invalid_api_key",
-        "invalid_model",
-        "missing_model",
-        "model_not_found",
-    }
-)
-_RATE_LIMITS = frozenset({"rate_limit_exceeded", "inference_rate_limit_exceeded"})
-_BUSY = "conversation_already_has_active_response"
+_CANNOT_ANSWER = "Tell the caller briefly that you cannot answer that, and offer other help."
 
 
 class RealtimeRules:
@@ -70,6 +57,7 @@ class RealtimeRules:
         self._create: dict[str, Any] | None = None
         self._owed: dict[str, Any] | None = None
         self._is_caller_speaking = False
+        self._over: set[str] = set()
         self._calls: set[str] = set()
         self._open_calls: dict[str, str] = {}
         self._answered: dict[str, str] = {}
@@ -126,7 +114,7 @@ class RealtimeRules:
             case None | wire.SessionCreated() | wire.SessionUpdated():
                 return []
             case _:
-                return self._on_caller(event)
+                return self._on_caller(event, now)
 
     def say(self, instruction: str, now: float, *, may_use_tools: bool = True) -> None:
         """Let the model speak by an instruction at the tail, which keeps the cache (14.1)."""
@@ -197,6 +185,7 @@ class RealtimeRules:
         | wire.SpeechStopped
         | wire.TranscriptionCompleted
         | wire.TranscriptionFailed,
+        now: float,
     ) -> list[SpeechEvent]:
         match event:
             case wire.SpeechStarted():
@@ -204,6 +193,8 @@ class RealtimeRules:
                 return [CallerSpeechStarted(event.item_id, int(event.audio_start_ms or 0))]
             case wire.SpeechStopped():
                 self._is_caller_speaking = False
+                if self._is_idle:  # the server owes an answer
+                    self._deadline = now + CREATE_DEADLINE_S
                 return [CallerSpeechStopped(event.item_id, int(event.audio_end_ms or 0))]
             case wire.TranscriptionCompleted():
                 words: list[SpeechEvent] = [CallerTranscript(event.item_id, event.transcript or "")]
@@ -223,6 +214,8 @@ class RealtimeRules:
         self.retry_at = math.inf
         if self._active:
             self._active.is_dead = True
+        elif not self._create:
+            self._deadline = math.inf
 
     def _on_response(
         self, event: wire.ResponseCreated | wire.ResponseDone, now: float
@@ -253,11 +246,13 @@ class RealtimeRules:
             return []
         self._calls.add(item.call_id)
         self._open_calls[item.call_id] = event.response_id
-        return [ToolCall(item.call_id, item.name or "", item.arguments or "")]
+        has_spoken = self._response_of(event.response_id).has_spoken
+        return [ToolCall(item.call_id, item.name or "", item.arguments or "", has_spoken)]
 
     def _on_done(self, tail: wire.ResponseTail, now: float) -> list[SpeechEvent]:
         response = self._response_of(tail.id)
         self._responses.pop(tail.id, None)
+        self._over.add(tail.id)
         if self._active in (response, None):
             # A create still unanswered now was this one: a refusal would have come before, and
             # not every server echoes metadata.
@@ -271,12 +266,19 @@ class RealtimeRules:
             self._on_failed(response, wire.read_failure(tail.status_details), now)
         else:
             self._retries = 0
+            self._explain_refusal(response, tail, now)
         self._go_on_after(tail.id, now)
         if self._owed is not None and self._is_idle and self.retry_at == math.inf:
             self._ask(self._owed, now)
         if self._is_idle and self.retry_at == math.inf and not self._open_calls:
-            events.append(AgentTurnDone(response.has_spoken))
+            events.append(AgentTurnDone())
         return events
+
+    def _explain_refusal(self, response: Response, tail: wire.ResponseTail, now: float) -> None:
+        """Let the model say something where the content filter left the caller in silence (7.9)."""
+        was_filtered = wire.reason_of(tail.status_details) == "content_filter"
+        if was_filtered and not response.has_spoken and not response.is_dead:
+            self.say(_CANNOT_ANSWER, now, may_use_tools=False)
 
     def _take_create(self, response: Response) -> None:
         """Note that the create which is under way led to this response."""
@@ -287,20 +289,16 @@ class RealtimeRules:
 
     def _on_failed(self, response: Response, error: wire.ErrorDetail, now: float) -> None:
         """Plan another try after a rate limit or a fault (7.8); the caller's turn stays."""
-        _raise_if_fatal(error)
+        raise_if_fatal(error)
         if response.is_dead:
             return
         self._retries += 1
-        wait_s = error.wait_s or FIRST_RETRY_S * 2 ** (self._retries - 1)
-        if self._retries > MAX_RETRIES or wait_s > LONGEST_RETRY_S:
-            code = error.code if error.code in _RATE_LIMITS else "response_failed"
-            raise SpeechError(code, retryable=True)
-        self.retry_at = now + wait_s
+        self.retry_at = now + retry_in_s(error, self._retries)
         self._owed = self._owed or response.asked or None
 
     def _on_error(self, error: wire.ErrorDetail, now: float) -> list[SpeechEvent]:
         """End on what ends the session; recover a refused response; ignore the rest (10)."""
-        _raise_if_fatal(error)
+        raise_if_fatal(error)
         if error.code == "session_expired":
             raise SpeechError(error.code, retryable=True)
         if not self._is_refusal(error):
@@ -314,7 +312,7 @@ class RealtimeRules:
             raise SpeechError("response_refused", retryable=True)
         self._deadline = now + SILENCE_DEADLINE_S if self._active else math.inf
         self._owed = self._owed or refused
-        if error.code != _BUSY or not self._active:
+        if error.code != BUSY or not self._active:
             self.retry_at = now + FIRST_RETRY_S
         return []
 
@@ -324,7 +322,7 @@ class RealtimeRules:
         The latter names no client event, and sometimes ours does not either (4.2; 9, rule 1).
         """
         if error.event_id is None:
-            return error.code == _BUSY and self._active is not None
+            return error.code == BUSY and self._active is not None
         return self._create is not None and error.event_id == self._create["event_id"]
 
     @property
@@ -378,20 +376,16 @@ class RealtimeRules:
         self.outgoing.append(wire.encode(event | {"event_id": f"c_{self._sent}"}))
 
     def _response_of(self, response_id: str) -> Response:
-        """Return the response, made up where its `response.created` was never seen (6.5)."""
+        """Return the response, alive from now on where its `response.created` was lost (6.5)."""
+        if response_id in self._over:  # what still comes of it comes too late
+            return Response(response_id, is_dead=True)
         response = self._responses.get(response_id)
         if response is None:
             response = self._responses[response_id] = Response(response_id)
+            self._active = self._active or response
         return response
 
 
 def _usage(source: str, usage: object) -> list[SpeechEvent]:
     counts = wire.flatten(source, usage)
     return [Usage(counts)] if counts else []
-
-
-def _raise_if_fatal(error: wire.ErrorDetail) -> None:
-    """Billing, keys and models: code or type says it, and trying again does not help (10)."""
-    for word in (error.code, error.type):
-        if word in _FATAL:
-            raise SpeechError(word, retryable=False)

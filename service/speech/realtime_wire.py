@@ -228,6 +228,11 @@ def read_failure(status_details: object) -> ErrorDetail:
     return read_error(status_details.get("error") if isinstance(status_details, dict) else None)
 
 
+def reason_of(status_details: object) -> object:
+    """Return why a response is incomplete or was cancelled, from its `status_details`."""
+    return status_details.get("reason") if isinstance(status_details, dict) else None
+
+
 def read_item(value: object) -> OutputItem:
     """Return an item of a response, as far as it can be read."""
     return OutputItem(**_texts(value, OutputItem))

@@ -21,8 +21,8 @@ from scripts.emulators.realtime_scenario import Scenario
 from scripts.emulators.realtime_session import EmulatedSession
 from service.app import create_app, unix_now, utc_now
 from service.bots.builtin import BuiltinBots
-from service.call import CallServices
 from service.call_events import CallEvent, to_json
+from service.call_services import CallServices
 from service.gate import Gate
 from service.live_calls import LiveCalls
 from service.logs import call_id

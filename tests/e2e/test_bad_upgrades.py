@@ -1,6 +1,7 @@
 """Upgrade requests that must be refused, over a real socket. Numbers: specification, 17."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,8 @@ import pytest
 
 from scripts.emulators.genesys import CallSetup, GenesysCall, play_call
 from service import server
-from tests.e2e.bridge import API_KEY, Bridge, bridge, trapped_logs
+from service.secrets.env import EnvSecrets
+from tests.e2e.bridge import API_KEY, CLIENT_SECRET, Bridge, bridge, trapped_logs
 from tests.e2e.raw_http import UPGRADE, Answer, Headers, ask, request, signed
 
 VERSION, KEY = "Sec-WebSocket-Version", "Sec-WebSocket-Key"
@@ -23,6 +25,8 @@ class Odd:
     method: str = "GET"
     is_upgrade: bool = True
     is_signed: bool = True
+    api_key: str = API_KEY
+    client_secret: str | None = CLIENT_SECRET
     without: tuple[str, ...] = ()
     extra: tuple[tuple[str, str], ...] = ()
 
@@ -32,6 +36,19 @@ class Odd:
         headers = [header for header in headers if header[0] not in self.without]
         headers += self.extra
         return request(self.target, headers, method=self.method, host=f"127.0.0.1:{port}")
+
+
+OPEN_KEY = "open-key"
+COMPONENTS = (
+    '"@request-target" "@authority" "audiohook-organization-id" "audiohook-session-id"'
+    ' "audiohook-correlation-id" "x-api-key"'
+)
+
+
+def claim(components: str, *, created: int) -> str:
+    """A `Signature-Input` of our own making."""
+    parameters = f'keyid="{API_KEY}";nonce="{"n" * 24}";created={created};expires={created + 30}'
+    return f"sig1=({components});{parameters}"
 
 
 UNSIGNED = ("Signature", "Signature-Input")
@@ -67,14 +84,46 @@ ROWS: dict[str, tuple[Odd, int]] = {
     "6 no key": (Odd(without=("X-API-KEY",)), 401),
     "7 unknown key": (Odd(without=("X-API-KEY", *UNSIGNED), extra=(("X-API-KEY", "who"),)), 401),
     "8 unsigned": (Odd(without=UNSIGNED), 401),
+    "9 signed with a key that has no secret": (Odd(api_key=OPEN_KEY), 401),
     "10 half signed": (Odd(without=("Signature",)), 401),
     "11 not base64": (Odd(without=("Signature",), extra=(("Signature", "sig1=:%%:"),)), 401),
+    "12 a component is missing": (
+        Odd(
+            without=("Signature-Input",),
+            extra=(("Signature-Input", claim('"@request-target" "@authority"', created=1)),),
+        ),
+        401,
+    ),
+    "13 created in the future": (
+        Odd(
+            without=("Signature-Input",),
+            extra=(("Signature-Input", claim(COMPONENTS, created=9_999_999_999)),),
+        ),
+        401,
+    ),
     "15 signed for another path": (Odd(target="/audiohook/other"), 401),
     "16 two keys": (Odd(extra=(("X-API-KEY", API_KEY),)), 401),
     "16 a hundred signatures": (Odd(extra=(("Signature", "sig1=:AAAA:"),) * 100), 401),
     "16 two hundred headers": (Odd(extra=(("X-Extra", "v"),) * 200), 431),
     "16 a header of 9 kB": (Odd(extra=(("X-Extra", "v" * 9_000),)), 431),
     "16 headers of 64 kB": (Odd(extra=(("X-Extra", "v" * 1_000),) * 66), 431),
+    "17 no session": (
+        Odd(api_key=OPEN_KEY, client_secret=None, without=("Audiohook-Session-Id",)),
+        400,
+    ),
+    "17 a session id that is none": (
+        Odd(
+            api_key=OPEN_KEY,
+            client_secret=None,
+            without=("Audiohook-Session-Id",),
+            extra=(("Audiohook-Session-Id", "who"),),
+        ),
+        400,
+    ),
+    "18 no organization, unsigned": (
+        Odd(api_key=OPEN_KEY, client_secret=None, without=("Audiohook-Organization-Id",)),
+        400,
+    ),
     "18 no organization": (Odd(without=("Audiohook-Organization-Id",)), 401),
     "22 another version": (Odd(without=(VERSION,), extra=((VERSION, "8"),)), 400),
     "22 no key": (Odd(without=(KEY,)), 400),
@@ -98,7 +147,8 @@ def signed_target(odd: Odd) -> str:
 
 
 async def refuse(running: Bridge, odd: Odd) -> Answer:
-    setup = running.setup(url=f"ws://127.0.0.1:{running.port}{signed_target(odd)}")
+    url = f"ws://127.0.0.1:{running.port}{signed_target(odd)}"
+    setup = running.setup(url=url, api_key=odd.api_key, client_secret=odd.client_secret)
     try:
         return await ask(running.port, odd.data(setup, running.port))
     except TimeoutError:
@@ -117,7 +167,8 @@ def outcome() -> Iterator[Outcome]:
     """All rows asked at once, and what they left behind."""
 
     async def ask_all() -> Outcome:
-        async with bridge() as running:
+        keys = EnvSecrets(json.dumps({API_KEY: CLIENT_SECRET, OPEN_KEY: None}))
+        async with bridge(secrets=keys) as running:
             answers = await asyncio.gather(*(refuse(running, odd) for odd, _ in ROWS.values()))
             await running.emptied()
             async with asyncio.timeout(5):

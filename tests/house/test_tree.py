@@ -19,6 +19,7 @@ TESTED_THROUGH = {
     "audiohook/encoding.py": "audiohook/test_messages.py",
     "audiohook/errors.py": "audiohook/test_connection.py",
     "audiohook/state.py": "audiohook/test_connection.py",
+    "call_services.py": "test_call.py",
     "caller_socket.py": "test_call.py",
     "wiring.py": "test_main.py",
 }

@@ -145,7 +145,7 @@ def test_the_model_greets_and_speaks_pcmu():
     assert sum(len(event.pcmu) for event in events if isinstance(event, AgentAudio)) > 8_000
     assert AgentAudioDone(_item(events)) in events
     assert isinstance(events[-2], Usage)
-    assert events[-1] == AgentTurnDone(has_spoken=True)
+    assert events[-1] == AgentTurnDone()
 
 
 def _item(events: list[SpeechEvent]) -> str:
@@ -243,9 +243,7 @@ def test_an_odd_server_is_understood(name):
 
     events = run(scene())
 
-    assert [event for event in events if isinstance(event, AgentTurnDone)] == [
-        AgentTurnDone(has_spoken=True)
-    ] * 2
+    assert [event for event in events if isinstance(event, AgentTurnDone)] == [AgentTurnDone()] * 2
 
 
 def test_a_rate_limit_is_waited_out():
@@ -474,7 +472,7 @@ def test_a_late_answer_to_the_first_update_is_as_good():
             await session.say("Say exactly: 'Hello.'")
             return await until(session, AgentTurnDone)
 
-    assert run(scene())[-1] == AgentTurnDone(has_spoken=True)
+    assert run(scene())[-1] == AgentTurnDone()
 
 
 @pytest.mark.parametrize("audio", [(PCM, PCM), ({}, {}), (None, None)])
@@ -692,7 +690,7 @@ def test_an_iteration_goes_on_after_a_cancellation_without_a_gap():
     expected: list[SpeechEvent] = []
     for n in range(40):
         expected += [CallerSpeechStarted(f"U{n}", 0), Usage({"response.total_tokens": n})]
-        expected.append(AgentTurnDone(has_spoken=False))
+        expected.append(AgentTurnDone())
     assert run(scene()) == expected
 
 
@@ -848,3 +846,18 @@ def test_caller_audio_is_one_text_frame_a_piece_and_in_order():
 
     assert {event["type"] for event in events} == {"input_audio_buffer.append"}
     assert len({json.dumps(event) for event in events}) == 50
+
+
+def test_all_connections_share_one_tls_context():
+    async def scene() -> tuple[Any, Any, Any]:
+        secure = RealtimeProvider(openai_endpoint("https://model.example.com/v1", "key", "m"))
+        plain = RealtimeProvider(openai_endpoint("http://127.0.0.1:1/v1", "key", "m"))
+        first, second = await asyncio.gather(secure._tls_context(), secure._tls_context())
+        assert await secure._tls_context() in (first, second)
+        return await secure._tls_context(), await secure._tls_context(), await plain._tls_context()
+
+    first, second, plain = asyncio.run(scene())
+
+    assert first is not None
+    assert first is second
+    assert plain is None

@@ -25,14 +25,8 @@ from service.speech.port import (
     ToolCall,
     Usage,
 )
-from service.speech.realtime_rules import (
-    CREATE_DEADLINE_S,
-    FIRST_RETRY_S,
-    LONGEST_RETRY_S,
-    MAX_RETRIES,
-    SILENCE_DEADLINE_S,
-    RealtimeRules,
-)
+from service.speech.realtime_errors import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_RETRIES
+from service.speech.realtime_rules import CREATE_DEADLINE_S, SILENCE_DEADLINE_S, RealtimeRules
 from tests.openai_schema import assert_client_event
 
 BUSY = "conversation_already_has_active_response"
@@ -182,7 +176,7 @@ def test_a_spoken_turn_becomes_events_in_the_order_of_the_wire(talk):
         AgentAudioDone("A1"),
         AgentTranscript("A1", "Good morning", is_final=True),
         Usage({"response.total_tokens": 253}),
-        AgentTurnDone(has_spoken=True),
+        AgentTurnDone(),
     ]
     assert talk.sends() == []
 
@@ -243,14 +237,14 @@ def test_several_audio_items_of_one_response_stay_apart(talk):
         AgentAudioDone("A2"),
         AgentTranscript("A1", "One moment.", is_final=True),
         AgentTranscript("A2", "It ships.", is_final=True),
-        AgentTurnDone(has_spoken=True),
+        AgentTurnDone(),
     ]
 
 
 def test_a_turn_without_speech_says_so(talk):
     talk.created("R1")
 
-    assert talk.done("R1") == [AgentTurnDone(has_spoken=False)]
+    assert talk.done("R1") == [AgentTurnDone()]
 
 
 def test_a_response_cut_by_its_token_limit_still_closes_its_items(talk):
@@ -264,7 +258,7 @@ def test_a_response_cut_by_its_token_limit_still_closes_its_items(talk):
     assert events == [
         AgentTranscript("A1", "Your order was", is_final=True),
         AgentAudioDone("A1"),
-        AgentTurnDone(has_spoken=True),
+        AgentTurnDone(),
     ]
 
 
@@ -341,7 +335,7 @@ def test_an_interrupted_response_closes_its_words_but_not_its_audio(talk):
 
     assert talk.cancelled("R1") == [
         AgentTranscript("A1", "Your", is_final=True),
-        AgentTurnDone(has_spoken=True),
+        AgentTurnDone(),
     ]
 
 
@@ -396,7 +390,7 @@ def test_a_cancel_that_came_too_late_is_harmless(talk):
     talk.error("response_cancel_not_active", cancel["event_id"])
 
     assert talk.rules.ignored_errors == 1
-    assert talk.done("R1") == [AgentTurnDone(has_spoken=False)]
+    assert talk.done("R1") == [AgentTurnDone()]
 
 
 def test_an_item_heard_in_part_is_truncated_where_the_caller_stopped_hearing(talk):
@@ -600,7 +594,7 @@ def test_a_turn_with_an_open_call_is_not_done(talk):
     talk.created("R2", talk.sends()[-1])
 
     assert open_turn == []
-    assert talk.done("R2") == [AgentTurnDone(has_spoken=False)]
+    assert talk.done("R2") == [AgentTurnDone()]
 
 
 def test_parallel_calls_are_all_answered_before_the_one_create(talk):
@@ -728,7 +722,7 @@ def test_an_owed_response_is_created_once(talk):
     talk.done("R1")
     talk.created("R2", talk.sends()[-1])
 
-    assert talk.done("R2") == [AgentTurnDone(has_spoken=False)]
+    assert talk.done("R2") == [AgentTurnDone()]
     assert talk.sends() == []
 
 
@@ -826,7 +820,7 @@ def test_a_response_of_the_servers_own_making_does_not_settle_ours(talk):
     talk.created("R2", again)
 
     assert talk.audio("R2", "A2") == [AgentAudio("A2", PCMU)]
-    assert talk.done("R2")[-1] == AgentTurnDone(has_spoken=True)
+    assert talk.done("R2")[-1] == AgentTurnDone()
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"ask": None}, {"ask": "other"}])
@@ -845,7 +839,7 @@ def test_an_end_without_a_beginning_settles_what_was_asked_for(talk):
 
     ended = talk.done("R1")
 
-    assert ended[-1] == AgentTurnDone(has_spoken=True)
+    assert ended[-1] == AgentTurnDone()
     assert math.isinf(talk.rules.next_deadline)
     assert talk.says("More.")["type"] == "response.create"
 
@@ -1173,7 +1167,7 @@ def test_usage_is_flattened_by_dotted_name_and_nulls_are_left_out(talk):
 
 @pytest.mark.parametrize("usage", [None, {}, {"total_tokens": None}, {"details": {}}])
 def test_a_response_without_usage_reports_none(talk, usage):
-    assert talk.done("R1", usage=usage) == [AgentTurnDone(has_spoken=False)]
+    assert talk.done("R1", usage=usage) == [AgentTurnDone()]
 
 
 @pytest.mark.parametrize("depth", [*range(900, 1_001), 10_000, 200_000])
@@ -1407,3 +1401,57 @@ def test_words_that_utf8_cannot_say_are_sent_all_the_same(talk):
     talk.rules.add_caller_text("a\ud800b", talk.now)
 
     assert talk.sends()[0]["item"]["content"][0]["text"] == "a?b"
+
+
+# A model that owes an answer and gives none.
+
+
+def test_an_answer_that_never_begins_is_a_silent_model(talk):
+    talk.caller_speaks()
+    _stops(talk)
+
+    with pytest.raises(SpeechError, match="model_silent"):
+        talk.passes(CREATE_DEADLINE_S)
+
+
+def test_a_caller_who_goes_on_speaking_is_owed_nothing_yet(talk):
+    talk.caller_speaks("U1")
+    _stops(talk, "U1")
+    talk.caller_speaks("U2")
+
+    assert talk.waits_s() == math.inf
+
+
+def test_a_response_whose_beginning_was_lost_is_watched_too(talk):
+    talk.audio("R1", "A1")
+    talk.audio("R1", "A1")
+
+    assert talk.waits_s() == SILENCE_DEADLINE_S
+
+
+def test_what_comes_after_the_end_of_a_response_is_dropped(talk):
+    talk.created("R1")
+    talk.done("R1")
+
+    assert talk.audio("R1", "A1") == []
+    assert talk.waits_s() == math.inf
+
+
+def test_a_filtered_answer_is_explained(talk):
+    talk.created("R1")
+
+    details = {"type": "incomplete", "reason": "content_filter"}
+    talk.done("R1", "incomplete", status_details=details)
+
+    item, create = talk.sends()
+    assert "cannot answer" in item["item"]["content"][0]["text"]
+    assert create["response"]["tool_choice"] == "none"
+
+
+def test_a_function_call_tells_whether_something_was_said_before_it(talk):
+    talk.created("R1")
+    (silent,) = talk.call("R1", "call_1")
+    talk.audio("R1", "A1")
+    (spoken,) = talk.call("R1", "call_2")
+
+    assert (silent.has_spoken, spoken.has_spoken) == (False, True)
