@@ -236,7 +236,8 @@ class CallSession:
             self._wake.reset()
             now = self._clock()
             self._connection.poll(now=now)
-            await self._write_control()  # an interruption must leave before what it brings about
+            if self._farewell:  # its interruption must leave before the disconnect it brings about
+                await self._write_control()
             await self._on_time(now)
             await self._write_control()
             if self._connection.close_code is not None:

@@ -171,6 +171,8 @@ class PlayoutBuffer:
 
     def take_finished(self, now: float) -> list[HeardItem]:
         """Return, once each and in order, the items that the caller has now heard in full."""
+        if not self._items:
+            return []
         self._advance(now)
         finished = [item for item in self._items.values() if _is_finished(item)]
         for item in finished:
