@@ -47,10 +47,13 @@ class CallSession:
         self._identity = identity
         self._services = services
         self._clock = services.clock
-        self._connection = AudioHookConnection(
-            session_id=identity.session_id, organization_id=identity.organization_id, now=now
-        )
         self._bot = services.bots.get_bot(identity.bot_id)
+        self._connection = AudioHookConnection(
+            session_id=identity.session_id,
+            organization_id=identity.organization_id,
+            now=now,
+            supported_languages=self._bot.languages,
+        )
         self._turns = Turns(self._bot.vad, is_transcribed=bool(self._bot.transcription_model))
         self._playout = self._turns.playout
         self._receipt = self._turns.receipt

@@ -44,7 +44,6 @@ class Bot:
     farewell: str
     handover: str
     voice: str = "marin"
-    model: str = ""
     languages: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
     transcription_model: str = "gpt-transcribe"
