@@ -211,10 +211,14 @@ class CallSession:
     async def _on_caller_speech(self, event: speech.CallerSpeechStarted, now: float) -> None:
         """Stop talking at once, and tell the model how far it was heard."""
         was_audible, heard = self._turns.interrupt(event, now)
-        if was_audible and self._connection.state in _TALKING:
-            self._connection.send(hook.BargeIn())
+        self._stop_player(was_audible=was_audible)
         if self._speech:
             await self._speech.interrupt(heard)
+
+    def _stop_player(self, *, was_audible: bool) -> None:
+        """Let the caller's side drop what it still has of our speech, if it has any (6.4)."""
+        if was_audible and self._connection.state in _TALKING:
+            self._connection.send(hook.BargeIn())
 
     async def _on_tool_call(self, call: speech.ToolCall) -> None:
         self._receipt.tool_calls += 1
@@ -276,7 +280,7 @@ class CallSession:
     async def _cut_long_answer(self, session: speech.SpeechSession, now: float) -> None:
         """Make way for the farewell: time is up, and an answer may go on for minutes."""
         if self._playout.remaining_s(now) > LONG_ANSWER_S:
-            self._connection.send(hook.BargeIn())
+            self._stop_player(was_audible=self._playout.is_audible(now))
             await session.interrupt(self._turns.cut(now))
 
     def _next_s(self, now: float) -> float:

@@ -648,3 +648,19 @@ def test_a_breach_of_the_protocol_is_named_in_the_receipt():
         studio.line.vanish()
 
     assert play(script).ended["errors"] == ["client: seq"]
+
+
+def test_a_breach_of_the_protocol_at_the_moment_of_a_drain_is_no_crash():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(*speech_of(60_000))
+        await studio.line.until(lambda: any(message.get("bytes") for message in studio.line.sent))
+        studio.call.drain()
+        studio.call._connection.disconnect(reason="error", now=time.monotonic())
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script)
+
+    assert studio.crash is None
+    assert studio.line.messages("event") == []

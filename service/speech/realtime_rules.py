@@ -66,11 +66,6 @@ class RealtimeRules:
         self._retries = 0
         self._sent = 0
 
-    @property
-    def next_deadline(self) -> float:
-        """The time at which `poll` must be called; `math.inf` while nothing is awaited."""
-        return min(self._deadline, self.retry_at)
-
     def poll(self, now: float) -> None:
         """Act on time: repeat a refused response, or give up on one that shows no life.
 

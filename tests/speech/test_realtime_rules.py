@@ -130,7 +130,7 @@ class Talk:
         return self.sends()[-1]
 
     def waits_s(self) -> float:
-        return self.rules.next_deadline - self.now
+        return min(self.rules.retry_at, self.rules._deadline) - self.now
 
     def passes(self, seconds: float) -> None:
         self.now += seconds
@@ -840,7 +840,7 @@ def test_an_end_without_a_beginning_settles_what_was_asked_for(talk):
     ended = talk.done("R1")
 
     assert ended[-1] == AgentTurnDone()
-    assert math.isinf(talk.rules.next_deadline)
+    assert math.isinf(talk.waits_s())
     assert talk.says("More.")["type"] == "response.create"
 
 
@@ -1072,7 +1072,7 @@ def test_an_error_without_details_is_ignored(talk):
 
 
 def test_nothing_is_awaited_in_the_beginning(talk):
-    assert math.isinf(talk.rules.next_deadline)
+    assert math.isinf(talk.waits_s())
     talk.passes(1e6)
 
 
@@ -1123,7 +1123,7 @@ def test_nothing_is_awaited_after_the_end_of_a_response(talk):
     talk.created("R1", talk.says())
     talk.done("R1")
 
-    assert math.isinf(talk.rules.next_deadline)
+    assert math.isinf(talk.waits_s())
 
 
 def test_a_refusal_hands_the_watch_to_the_response_that_is_alive(talk):
