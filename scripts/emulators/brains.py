@@ -1,34 +1,46 @@
 """What the emulated assistant answers: a brain reads the conversation and returns a reply.
 
-`EchoBrain` repeats the caller, `DialogueBrain` follows rules that are data (see `dialogue`).
+`EchoBrain` repeats the caller, `DialogueBrain` follows a `Dialogue`, which is data.
 No clock and no I/O. Source: openai_realtime spec 14.1, 14.2 and 17.11.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
+from scripts.emulators.dialogue import (
+    CallTool,
+    Cue,
+    Dialogue,
+    Part,
+    Reply,
+    Rule,
+    Speak,
+    ToolAnswer,
+    Variant,
+    filled,
+    fits,
+    words_of,
+)
+
+__all__ = [
+    "Brain",
+    "CallTool",
+    "Cue",
+    "Dialogue",
+    "DialogueBrain",
+    "EchoBrain",
+    "Part",
+    "Reply",
+    "Rule",
+    "Speak",
+    "ToolAnswer",
+    "Variant",
+]
+
 JsonItem = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Speak:
-    """One assistant message; in an audio response it is spoken."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallTool:
-    """One function call; `{words}` in a string argument becomes what the caller said last."""
-
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-Part = Speak | CallTool
-Reply = list[Part]
 
 
 class Brain(Protocol):
@@ -42,7 +54,8 @@ class Brain(Protocol):
         Args:
             conversation: Items as in `conversation.item.*`; caller audio has the heard words as
                 its `transcript`. Instructions of a single response come as a last system item.
-            tools: The tools offered to this response; empty when it may not call any.
+            tools: The tools offered to this response, those of MCP servers one by one; empty when
+                it may not call any.
             instructions: Those in force for this response.
         """
 
@@ -84,6 +97,22 @@ def literal_reply(conversation: Sequence[JsonItem], instructions: str) -> str | 
     return exact_words(instructions) if last_of(conversation, "user") is None else None
 
 
+def result_of(item: JsonItem) -> str | None:
+    """What a tool gave, as text; None when the item is no result."""
+    match item["type"]:
+        case "function_call_output":
+            output: str = item["output"]
+            return output
+        case "mcp_call":
+            if item.get("error"):
+                return msgspec.json.encode({"error": item["error"]}).decode()
+            return item.get("output")
+        case "mcp_approval_response" if not item["approve"]:
+            return '{"error":"refused"}'
+        case _:
+            return None
+
+
 class EchoBrain:
     """Repeats what the caller said."""
 
@@ -94,8 +123,9 @@ class EchoBrain:
         literal = literal_reply(conversation, instructions)
         if literal is not None:
             return [Speak(literal)]
-        if conversation and conversation[-1]["type"] == "function_call_output":
-            return [Speak(f"The tool says {conversation[-1]['output']}")]
+        result = result_of(conversation[-1]) if conversation else None
+        if result is not None:
+            return [Speak(f"The tool says {result}")]
         user = last_of(conversation, "user")
         if user is None:
             return [Speak("Hello, I repeat what you say.")]
@@ -103,39 +133,9 @@ class EchoBrain:
         return [Speak(f"You said: {words}" if words else "I heard nothing.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Answers a turn in which all words of one of the groups occur.
-
-    Attributes:
-        groups: Alternatives, each a string of words such as "opening hours".
-        reply: Spoken, and called, when the rule fits.
-        otherwise: Taken instead when `reply` calls a tool that is not offered.
-    """
-
-    groups: tuple[str, ...]
-    reply: tuple[Part, ...]
-    otherwise: tuple[Part, ...] = ()
-
-    def fits(self, words: frozenset[str]) -> bool:
-        """Whether the rule answers these words; their order and others between do not matter."""
-        return any(words.issuperset(group.split()) for group in self.groups)
-
-
-@dataclass(frozen=True, slots=True)
-class Dialogue:
-    """A whole scripted assistant."""
-
-    greeting: str
-    default: str
-    silence: str
-    rules: tuple[Rule, ...]
-    digits: str = "You pressed {digits}."
-    tool_answer: str = "Here is what I found: {output}"
-
-
-_WORD = re.compile(r"[^\W_]+(?:'\w+)?")
-_DIGITS = re.compile(r"\bpressed\b\W*((?:[0-9*#]\s*)+)", re.IGNORECASE)
+_DIGITS = re.compile(r"\b(?:pressed|keyed in|entered)\b\W*((?:[0-9*#]\s*)+)", re.IGNORECASE)
+_ON_LANGUAGE = re.compile(r"\blanguage (?:is|with the tag)\b")
+_NOTHING_TO_ANSWER = frozenset({"mcp_list_tools", "mcp_approval_request"})
 
 
 class DialogueBrain:
@@ -148,37 +148,103 @@ class DialogueBrain:
         self, conversation: Sequence[JsonItem], tools: Sequence[JsonItem], instructions: str
     ) -> Reply:
         """See `Brain.reply`."""
-        literal = literal_reply(conversation, instructions)
+        items = [item for item in conversation if item["type"] not in _NOTHING_TO_ANSWER]
+        literal = literal_reply(items, instructions)
         if literal is not None:
             return [Speak(literal)]
-        if conversation and conversation[-1]["type"] == "function_call_output":
-            output = conversation[-1]["output"]
-            return [Speak(self._dialogue.tool_answer.format(output=output))]
-        user = last_of(conversation, "user")
-        if user is None:
-            return [Speak(self._dialogue.greeting)]
-        return self._answer(text_of(user), {tool.get("name") for tool in tools})
-
-    def _answer(self, said: str, offered: set[str | None]) -> Reply:
-        words = frozenset(_WORD.findall(said.lower().replace("’", "'")))
-        if not words:
-            return [Speak(self._dialogue.silence)]
-        digits = _DIGITS.search(said)
-        if digits is not None:
-            return [Speak(self._dialogue.digits.format(digits=" ".join(digits[1].split())))]
-        rule = next((rule for rule in self._dialogue.rules if rule.fits(words)), None)
-        if rule is None:
-            return [Speak(self._dialogue.default)]
-        calls = (part.name for part in rule.reply if isinstance(part, CallTool))
-        parts = rule.reply if all(name in offered for name in calls) else rule.otherwise
-        return [_with_words(part, said) for part in parts]
+        turns = [text_of(item) for item in items if item.get("role") == "user"]
+        told = [text_of(item) for item in items if _tells_language(item)]
+        dialogue = self._dialogue.for_instructions(instructions).for_turns(told)
+        offered = {tool["name"]: tool for tool in tools if "name" in tool}
+        return _allowed(_react(dialogue, items, turns, offered), offered)
 
 
-def _with_words(part: Part, said: str) -> Part:
-    if isinstance(part, Speak):
-        return part
-    arguments = {
-        key: value.replace("{words}", said) if isinstance(value, str) else value
-        for key, value in part.arguments.items()
-    }
-    return CallTool(part.name, arguments)
+def _tells_language(item: JsonItem) -> bool:
+    """Whether an item is in the caller's language, or a fact about it."""
+    role = item.get("role")
+    return role == "user" or (role == "system" and _ON_LANGUAGE.search(text_of(item)) is not None)
+
+
+def _react(
+    dialogue: Dialogue,
+    items: list[JsonItem],
+    turns: Sequence[str],
+    offered: Mapping[str, JsonItem],
+) -> Reply:
+    """Answers what came last: an order, results of tools, or the caller."""
+    if items and items[-1].get("role") == "system":
+        said = dialogue.at_order(text_of(items[-1]))
+        if said is not None:
+            return said
+    end = len(items)
+    while end and items[end - 1].get("role") == "system":
+        end -= 1  # facts
+    results = _after_results(dialogue, items[:end])
+    if results is not None:
+        return results
+    if not turns:
+        return [Speak(dialogue.greeting)]
+    was_answered = end < len(items) and items[end - 1].get("role") == "assistant"
+    if was_answered:
+        return [Speak(dialogue.anything_else)]
+    return _answer(dialogue, turns[-1], offered)
+
+
+def _after_results(dialogue: Dialogue, items: Sequence[JsonItem]) -> Reply | None:
+    """The reaction to the results at the end, None when the last item is no result."""
+    start = len(items)
+    while start and result_of(items[start - 1]) is not None:
+        start -= 1
+    if start == len(items):
+        return None
+    names = {item["call_id"]: item["name"] for item in items if item["type"] == "function_call"}
+    reply: Reply = []
+    for item in items[start:]:
+        name = item.get("name") or names.get(item.get("call_id"), "")
+        reply += dialogue.after_result(name, _decoded(result_of(item) or ""))
+    return reply or [Speak(dialogue.anything_else)]
+
+
+def _decoded(output: str) -> object:
+    try:
+        value: object = msgspec.json.decode(output)
+    except msgspec.DecodeError:
+        return output
+    return value if isinstance(value, dict) else output
+
+
+def _answer(dialogue: Dialogue, said: str, offered: Mapping[str, JsonItem]) -> Reply:
+    words = words_of(said)
+    if not words:
+        return [Speak(dialogue.silence)]
+    digits = _DIGITS.search(said)
+    if digits is not None:
+        return filled([Speak(dialogue.digits)], {"digits": " ".join(digits[1].split())})
+    rule = next((rule for rule in dialogue.rules if fits(rule.groups, words)), None)
+    if rule is None:
+        return [Speak(dialogue.default)]
+    calls = [part.name for part in rule.reply if isinstance(part, CallTool)]
+    parts = rule.reply if all(name in offered for name in calls) else rule.otherwise
+    return filled(parts or rule.reply, {"words": said})
+
+
+def _allowed(reply: Reply, offered: Mapping[str, JsonItem]) -> Reply:
+    """The reply without calls of tools that are not offered, and with arguments that they take."""
+    return [
+        part if isinstance(part, Speak) else _valid(part, offered[part.name])
+        for part in reply
+        if isinstance(part, Speak) or part.name in offered
+    ]
+
+
+def _valid(call: CallTool, tool: JsonItem) -> CallTool:
+    """The call as a model makes it that has read the schema: only what it knows and allows."""
+    known = (tool.get("parameters") or {}).get("properties")
+    if known is None:
+        return call
+    arguments = {}
+    for key, value in call.arguments.items():
+        if key in known:
+            choices = known[key].get("enum") or [value]
+            arguments[key] = value if value in choices else choices[0]
+    return CallTool(call.name, arguments)

@@ -5,7 +5,8 @@ A script is an async function that takes a `GenesysCall`. Every wait has a deadl
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from scripts.emulators.genesys_client import CallClient
 from scripts.emulators.genesys_session import NEVER, Phase
@@ -85,11 +86,23 @@ class GenesysCall:
 
     async def pause(self, duration_s: float) -> None:
         """Stop streaming for so long, as a hold or a secure pause does."""
+        async with self.paused():
+            await self.sleep(duration_s)
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Stop streaming for as long as the block lasts; in it keys can be pressed all the same."""
         self._require_alive("pausing")
         self._client.stream.pause("client")
-        await self.sleep(duration_s)
+        yield
         self._require_alive("resuming")
         self._client.stream.resume("client")
+
+    def update_language(self, tag: str) -> None:
+        """Tell the server that the conversation's language is another now, such as `de-DE`."""
+        self._require_alive("an update")
+        self._session.note("update", language=tag)
+        self._session.send("update", {"language": tag})
 
     async def hang_up(self) -> None:
         """End the call from our side; return when the socket is closed."""

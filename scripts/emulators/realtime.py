@@ -1,6 +1,6 @@
 """The emulated OpenAI Realtime server: its address, its handshake rules, its command line.
 
-    python -m scripts.emulators.realtime [--port 9090] [--scripted] [--speed 4] [--scenario NAME]
+    python -m scripts.emulators.realtime [--port 9090] [--scripted] [--speed 4] [--bot NAME]
 
 Speaks the GA protocol over WebSocket at `/v1/realtime` and, as Azure, `/openai/v1/realtime`.
 With ears and a voice it really hears and really speaks; else turns carry scripted words and
@@ -24,11 +24,12 @@ from websockets.http11 import Request, Response
 
 from scripts.emulators import vad
 from scripts.emulators.brains import Brain, DialogueBrain
-from scripts.emulators.dialogue import ELECTRICITY_COMPANY
+from scripts.emulators.dialogues import DIALOGUES
 from scripts.emulators.ears import Ears, best_available_ears
 from scripts.emulators.realtime_clips import ClipStore
 from scripts.emulators.realtime_core import Persona, SessionCore
 from scripts.emulators.realtime_faults import Faults
+from scripts.emulators.realtime_mcp import McpServers
 from scripts.emulators.realtime_scenario import NAMED, HangHandshake, RefuseHandshake, Scenario
 from scripts.emulators.realtime_session import EmulatedSession
 from scripts.emulators.realtime_settings import MODELS, Settings
@@ -61,25 +62,27 @@ class RealtimeEmulator:
         voice: Voice | None = None,
         detector_factory: DetectorFactory | None = None,
         api_keys: frozenset[str] | None = None,
+        mcp_servers: McpServers | None = None,
         keeps_history: bool = True,
     ) -> None:
         """Makes a server that does not listen yet.
 
         Args:
             scenario: Timings, quirks and faults; None is a well-behaved server.
-            brain: What it answers; None follows the demo's dialogue.
+            brain: What it answers; None follows the dialogue of the default bot.
             ears: Hears caller audio; None takes the scenario's words.
             voice: Speaks; None makes tones. The owner closes it.
             detector_factory: Makes a voice detector per session; None is the best installed one
                 with ears, and plain energy without.
             api_keys: The good ones, any other closes with 3000; None takes every key but `ek_…`,
                 since this server mints none.
+            mcp_servers: Those that can be reached, by label; listing any other one's tools fails.
             keeps_history: Keep events, audio and past sessions for assertions.
         """
         self.sessions: list[EmulatedSession] = []
         self._scenario = scenario or Scenario()
-        brain = brain or DialogueBrain(ELECTRICITY_COMPANY)
-        self._persona = Persona(brain, ears, ClipStore(voice))
+        brain = brain or DialogueBrain(DIALOGUES["default"])
+        self._persona = Persona(brain, ears, ClipStore(voice), mcp_servers or {})
         self._ears = ears
         self._voice = voice
         default_factory: DetectorFactory = vad.best_available if ears else vad.EnergyVad
@@ -287,6 +290,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scripted", action="store_true", help="no ears and no voice")
     parser.add_argument("--speed", type=float, help="audio at this multiple of real time")
     parser.add_argument("--scenario", choices=sorted(NAMED), default="default")
+    parser.add_argument(
+        "--bot", choices=sorted(DIALOGUES), default="default", help="whose dialogue it follows"
+    )
     return parser.parse_args()
 
 
@@ -295,7 +301,13 @@ async def _main(arguments: argparse.Namespace) -> None:
     if arguments.speed is not None:
         scenario = dataclasses.replace(scenario, speed=arguments.speed)
     ears, voice = (None, None) if arguments.scripted else _local_senses()
-    emulator = RealtimeEmulator(scenario=scenario, ears=ears, voice=voice, keeps_history=False)
+    emulator = RealtimeEmulator(
+        scenario=scenario,
+        brain=DialogueBrain(DIALOGUES[arguments.bot]),
+        ears=ears,
+        voice=voice,
+        keeps_history=False,
+    )
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

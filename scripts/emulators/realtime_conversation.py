@@ -125,6 +125,8 @@ class Conversation:
             raise ApiError(message, code="item_create_duplicate_item_id", param="item.id")
         if item.kind == "function_call_output":
             self._refuse_unknown_call(item.body["call_id"])
+        if item.kind == "mcp_approval_response":
+            self._refuse_unknown_request(item.body["approval_request_id"])
         self.items.insert(position, item)
         return self.previous_id(item)
 
@@ -145,6 +147,24 @@ class Conversation:
         if all(call["call_id"] != call_id for call in calls):
             message = f"Tool call ID '{call_id}' not found in conversation."
             raise ApiError(message, code="invalid_tool_call_id")
+
+    def _refuse_unknown_request(self, request_id: str) -> None:
+        """The text is unconfirmed."""
+        request = self.find(request_id)
+        if request is None or request.kind != "mcp_approval_request":
+            message = f"Approval request ID '{request_id}' not found in conversation."
+            raise invalid_value(message, "item.approval_request_id")
+
+    def granted_calls(self) -> list[Json]:
+        """The approval requests that were granted and whose calls were not made yet."""
+        bodies = [item.body for item in self.items]
+        made = {body["approval_request_id"] for body in bodies if body["type"] == "mcp_call"}
+        granted = {
+            body["approval_request_id"]
+            for body in bodies
+            if body["type"] == "mcp_approval_response" and body["approve"]
+        }
+        return [body for body in bodies if body["id"] in granted - made]
 
     def delete(self, item_id: str) -> None:
         """Removes an item.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVarTuple
 
 from scripts.emulators.brains import Brain
@@ -10,6 +10,7 @@ from scripts.emulators.ears import Ears
 from scripts.emulators.realtime_clips import ClipStore
 from scripts.emulators.realtime_conversation import Conversation
 from scripts.emulators.realtime_faults import Closing, Faults, Frame, Outgoing
+from scripts.emulators.realtime_mcp import McpAccess, McpServers
 from scripts.emulators.realtime_scenario import Scenario
 from scripts.emulators.realtime_settings import Settings
 from scripts.emulators.realtime_usage import PromptCache
@@ -25,6 +26,7 @@ class Persona:
     brain: Brain
     ears: Ears | None
     clips: ClipStore
+    mcp_servers: McpServers = field(default_factory=dict)
 
 
 class SessionCore:
@@ -38,6 +40,7 @@ class SessionCore:
         self.faults = faults
         self.persona = persona
         self.conversation = Conversation(accepts_duplicate_ids=scenario.accepts_duplicate_ids)
+        self.mcp = McpAccess(persona.mcp_servers)
         self.prompt_cache = PromptCache()
         self.outbox: asyncio.Queue[Outgoing] = asyncio.Queue()
         self.tasks = asyncio.TaskGroup()

@@ -6,7 +6,8 @@ Source: openai_realtime spec 9 and 17.7.
 from collections.abc import Callable
 
 from scripts.emulators.realtime_core import SessionCore
-from scripts.emulators.realtime_responses import ResponseRequest, ResponseRun
+from scripts.emulators.realtime_request import ResponseRequest
+from scripts.emulators.realtime_responses import ResponseRun
 from scripts.emulators.realtime_wire import ApiError, Json
 
 

@@ -7,27 +7,28 @@ of `done` events from outside of the task. Source: openai_realtime spec 5.2, 7, 
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
 from scripts.emulators import realtime_usage
 from scripts.emulators.brains import CallTool, Part, Reply, Speak
 from scripts.emulators.realtime_clips import Chunk, Clip
-from scripts.emulators.realtime_conversation import Item, client_item
+from scripts.emulators.realtime_conversation import Item
 from scripts.emulators.realtime_core import SessionCore
+from scripts.emulators.realtime_mcp import McpFailure
+from scripts.emulators.realtime_mcp_output import ApprovalOutput, McpCallOutput
 from scripts.emulators.realtime_output import (
     CallOutput,
     ItemStatus,
     MessageOutput,
-    Modality,
     OutputItem,
     pieces_of,
 )
+from scripts.emulators.realtime_request import ResponseRequest
 from scripts.emulators.realtime_usage import PromptCache, Tokens
-from scripts.emulators.realtime_wire import Json, invalid_value, new_id
+from scripts.emulators.realtime_wire import Json, new_id
 from scripts.emulators.voice import VoiceError
 
 CancelReason = Literal["turn_detected", "client_cancelled"]
@@ -41,82 +42,6 @@ _SERVER_ERROR: Json = {
 _PREAMBLE = Speak("Let me see.")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORD_AND_SPACE = re.compile(r"\S+\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseRequest:
-    """What a response shall be: its own parameters over the session's."""
-
-    modality: Modality
-    audio_format: Json
-    voice: Any  # a name, or an object with an id
-    instructions: str
-    own_instructions: str | None
-    tools: Sequence[Json]
-    tool_choice: Any  # a word, or an object that names a tool
-    max_output_tokens: Any  # an integer, or "inf"
-    metadata: Json | None
-    context: Sequence[Item]
-    is_out_of_band: bool
-
-    @classmethod
-    def of(cls, params: Json, core: SessionCore) -> "ResponseRequest":
-        """Reads a checked `response` of a `response.create`.
-
-        Raises:
-            ApiError: A reference in `input` to an item that does not exist.
-        """
-        settings = core.settings
-        output = {**settings.output, **params.get("audio", {}).get("output", {})}
-        audio_format = output["format"]
-        if audio_format["type"] == "audio/pcm":
-            audio_format = {"type": "audio/pcm", "rate": 24000}
-        return cls(
-            modality=params.get("output_modalities", settings["output_modalities"])[0],
-            audio_format=audio_format,
-            voice=output["voice"],
-            instructions=params.get("instructions", settings["instructions"]),
-            own_instructions=params.get("instructions"),
-            tools=params.get("tools", settings["tools"]),
-            tool_choice=params.get("tool_choice", settings["tool_choice"]),
-            max_output_tokens=params.get("max_output_tokens", settings["max_output_tokens"]),
-            metadata=params.get("metadata"),
-            context=_context(params.get("input"), core),
-            is_out_of_band=params.get("conversation") == "none",
-        )
-
-    @property
-    def offered_tools(self) -> Sequence[Json]:
-        """The functions that the brain may call, those of MCP servers excluded."""
-        functions = [tool for tool in self.tools if tool["type"] == "function"]
-        match self.tool_choice:
-            case "none":
-                return []
-            case {"name": name}:
-                return [tool for tool in functions if tool["name"] == name]
-            case _:
-                return functions
-
-    @property
-    def must_call(self) -> bool:
-        """Whether the response may not end without a call."""
-        return self.tool_choice == "required" or isinstance(self.tool_choice, dict)
-
-
-def _context(entries: Sequence[Json] | None, core: SessionCore) -> Sequence[Item]:
-    if entries is None:
-        return tuple(core.conversation.items)
-    return tuple(_resolve(at, entry, core) for at, entry in enumerate(entries))
-
-
-def _resolve(at: int, entry: Json, core: SessionCore) -> Item:
-    if entry["type"] != "item_reference":
-        return client_item(entry, core.settings.input["format"]["type"])
-    item = core.conversation.find(entry["id"])
-    if item is None:
-        message = f"Item with item_id not found: {entry['id']}"
-        raise invalid_value(message, f"response.input[{at}].id")
-    return item
 
 
 class _OutOfTokensError(Exception):
@@ -189,7 +114,11 @@ class ResponseRun:
             self._finish("failed", {"type": "failed", "error": failure})
             return
         try:
-            parts = await self._think()
+            # After a granted approval the response is the call; another one speaks (spec 7.5).
+            granted = [] if self.is_out_of_band else self._core.conversation.granted_calls()
+            for request in granted:
+                await self._call_mcp(request, request["id"])
+            parts = [] if granted else await self._think()
             for at, part in enumerate(parts):
                 await self._produce(part, is_last=at == len(parts) - 1)
         except _OutOfTokensError:
@@ -209,7 +138,8 @@ class ResponseRun:
         brain = self._core.persona.brain
         reply = brain.reply(conversation, tools, self._request.instructions)
         names = [tool["name"] for tool in tools]
-        reply = [part for part in reply if isinstance(part, Speak) or part.name in names]
+        if not self._core.scenario.invents_tools:
+            reply = [part for part in reply if isinstance(part, Speak) or part.name in names]
         if self._request.must_call and names and not any(isinstance(p, CallTool) for p in reply):
             reply.append(CallTool(names[0]))
         is_spoken_only = len(reply) == 1 and isinstance(reply[0], Speak)
@@ -225,6 +155,23 @@ class ResponseRun:
             case CallTool(name=name, arguments=arguments):
                 await self._call(name, msgspec.json.encode(arguments).decode())
         self._close_open("completed")
+
+    async def _call(self, name: str, arguments: str) -> None:
+        tools = [tool for tool in self._request.offered_tools if tool["name"] == name]
+        if not tools or any(tool["type"] == "function" for tool in tools):
+            await self._call_function(name, arguments)
+            return
+        label = tools[0]["server_label"]
+        call = {"server_label": label, "name": name, "arguments": arguments}
+        if not self._core.mcp.needs_approval(label, name):
+            await self._call_mcp(call, None)
+            return
+        self._spend(text=arguments)
+        wish = ApprovalOutput(
+            self._core, self.id, len(self._output), label=label, name=name, arguments=arguments
+        )
+        self._open = wish
+        wish.announce(is_out_of_band=self.is_out_of_band)
 
     async def _message(self, text: str, *, is_last: bool) -> None:
         request = self._request
@@ -278,8 +225,32 @@ class ResponseRun:
             self._open.play(chunk)
             self._unsent = None
 
-    async def _call(self, name: str, arguments: str) -> None:
+    async def _call_function(self, name: str, arguments: str) -> None:
         output = CallOutput(self._core, self.id, len(self._output), name)
+        await self._feed(output, arguments)
+
+    async def _call_mcp(self, call: Json, approval_request_id: str | None) -> None:
+        """Makes a call at an MCP server: `call` has its label, name and arguments."""
+        label, name = call["server_label"], call["name"]
+        output = McpCallOutput(
+            self._core,
+            self.id,
+            len(self._output),
+            label=label,
+            name=name,
+            approval_request_id=approval_request_id,
+        )
+        await self._feed(output, call["arguments"])
+        output.begin()
+        tool = self._core.mcp.tool(label, name)
+        await self._until(self._now() + tool.delay_s)
+        try:
+            output.settle(output=tool.run(msgspec.json.decode(call["arguments"])))
+        except McpFailure as failure:
+            output.settle(error=failure.body())
+        self._close_open("completed")
+
+    async def _feed(self, output: CallOutput | McpCallOutput, arguments: str) -> None:
         self._open = output
         output.announce(is_out_of_band=self.is_out_of_band)
         for piece in pieces_of(arguments):

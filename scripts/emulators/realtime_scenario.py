@@ -145,10 +145,12 @@ class Scenario:
     Attributes:
         speed: Audio is sent at this multiple of real time; infinity sends it at once.
         cancel_delay_ms: From a cancel to its chain of `.done` events; audio stops at once.
+        mcp_list_delay_ms: Until the tools of an MCP server are listed.
         caller_words: Without ears: what the caller says, one entry per turn with speech.
         caller_default: Said when `caller_words` has run out.
         late_audio_after_cancel: One more delta after the cancel, before the chain.
         multi_item: A spoken reply becomes a preamble item and an answer item (2.x models).
+        invents_tools: The brain's calls of functions that were not offered are made all the same.
         is_azure: Azure's quirks: semantic_vad never tells `speech_started`, items have a phase.
         accepts_duplicate_ids: As gpt-realtime-1.5; otherwise an error.
     """
@@ -158,11 +160,13 @@ class Scenario:
     first_audio_delay_ms: int = 300
     transcript_delay_ms: int = 400
     cancel_delay_ms: int = 20
+    mcp_list_delay_ms: int = 100
     expires_after_s: float = 3600
     caller_words: tuple[str, ...] = ()
     caller_default: str = "hello"
     late_audio_after_cancel: bool = False
     multi_item: bool = False
+    invents_tools: bool = False
     is_azure: bool = False
     accepts_duplicate_ids: bool = False
     faults: tuple[Fault, ...] = field(default=())

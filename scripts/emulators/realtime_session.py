@@ -169,18 +169,30 @@ class EmulatedSession:
         self._turns.follow_settings()
         self._core.emit("session.updated", session=self._core.settings.view())
         for tool in event["session"].get("tools", ()):
-            if tool["type"] == "mcp":
-                self._fail_to_list(tool["server_label"])
+            if tool["type"] == "mcp" and self._core.mcp.declare(tool):
+                self._begin_to_list(tool)
 
-    def _fail_to_list(self, server_label: str) -> None:
-        """There is no MCP server offline: listing its tools fails (spec 7.5)."""
-        body = {"type": "mcp_list_tools", "server_label": server_label, "tools": []}
+    def _begin_to_list(self, declaration: Json) -> None:
+        """Until the listing has completed none of its tools can be called (spec 7.5)."""
+        body = {"type": "mcp_list_tools", "server_label": declaration["server_label"], "tools": []}
         item = Item({"id": new_id("mcpl_"), **body})
         previous_id = self._core.conversation.append(item)
         view = item.view()
         self._core.emit("conversation.item.added", previous_item_id=previous_id, item=view)
         self._core.emit("mcp_list_tools.in_progress", item_id=item.id)
-        self._core.emit("mcp_list_tools.failed", item_id=item.id)
+        delay_s = self._core.scenario.mcp_list_delay_ms / 1000
+        self._core.later(delay_s, self._finish_listing, declaration, item)
+
+    def _finish_listing(self, declaration: Json, item: Item) -> None:
+        tools = self._core.mcp.list_tools(declaration)
+        if tools is None:
+            self._core.emit("mcp_list_tools.failed", item_id=item.id)
+            return
+        item.body["tools"] = tools
+        self._core.emit("mcp_list_tools.completed", item_id=item.id)
+        previous_id = self._core.conversation.previous_id(item)
+        view = item.view()
+        self._core.emit("conversation.item.done", previous_item_id=previous_id, item=view)
 
     def _append(self, event: Json) -> None:
         self._turns.append(event["audio"])

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -21,6 +21,11 @@ _ROOT = Path(__file__).parents[2]
 _PICO_RATE_HZ = 16_000
 _GAIN = 0.708  # -3 dB: Pico's peaks are at full scale
 _LENGTH_BYTES = 4
+_GERMAN = re.compile(
+    r"[äöüß]|\b(?:auf|bei|bitte|danke|das|einen|guten|haben|ich|ist|kann|nicht|sie|und|vielen|"
+    r"wie|willkommen|wir)\b",
+    re.IGNORECASE,
+)
 # Pico reads memory that it never wrote: recycled memory changes the prosody from call to call.
 # With a fixed threshold the C library hands out its 2.5 MB fresh, that is zeroed, every time.
 _FRESH_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(128 * 1024)}
@@ -49,10 +54,10 @@ class Voice(Protocol):
 
 
 class NanoVoice:
-    """SVOX Pico, English: about 20 ms of CPU per second of speech, in its worker.
+    """SVOX Pico, one language: about 20 ms of CPU per second of speech, in its worker.
 
     Args:
-        accent: `en-US` or `en-GB`.
+        accent: `en-US`, `en-GB` or `de-DE`.
         deadline_s: for one text, the start of the worker included.
         command: the worker; None is the real one.
     """
@@ -110,9 +115,42 @@ class NanoVoice:
         self._worker.communicate()
 
 
+class BilingualVoice:
+    """Speaks German texts in a German voice, all others in an English one.
+
+    The German worker starts with the first German text: most calls never need it.
+    """
+
+    name = "pico"
+
+    def __init__(self, make: Callable[[str], Voice] = NanoVoice) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._voices = {"en-US": make("en-US")}
+
+    def speak(self, text: str) -> bytes:
+        """Return the text spoken in the voice of its language."""
+        accent = "de-DE" if is_german(text) else "en-US"
+        with self._lock:
+            if accent not in self._voices:
+                self._voices[accent] = self._make(accent)
+            voice = self._voices[accent]
+        return voice.speak(text)
+
+    def close(self) -> None:
+        """Close both voices."""
+        for voice in self._voices.values():
+            voice.close()
+
+
+def is_german(text: str) -> bool:
+    """Return whether a text has an umlaut, or one of the words that every German text has."""
+    return _GERMAN.search(text) is not None
+
+
 def best_available_voice() -> Voice | None:
     """Return a voice to be closed, or None where there is no package (`why_not` says why)."""
-    return None if why_not() else NanoVoice()
+    return None if why_not() else BilingualVoice()
 
 
 def why_not() -> str | None:

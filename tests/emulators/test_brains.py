@@ -1,5 +1,6 @@
-"""Scripted brains: exact words, rules, tools and tolerance."""
+"""Scripted brains: exact words, rules, orders, tools and tolerance."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,12 +8,15 @@ import pytest
 from scripts.emulators.brains import (
     Brain,
     CallTool,
+    Dialogue,
     DialogueBrain,
     EchoBrain,
+    Rule,
     Speak,
+    ToolAnswer,
     exact_words,
 )
-from scripts.emulators.dialogue import ELECTRICITY_COMPANY
+from scripts.emulators.dialogues import DIALOGUES
 
 TRANSFER = {"type": "function", "name": "transfer_to_agent"}
 END = {"type": "function", "name": "end_call"}
@@ -33,7 +37,7 @@ def _spoken(brain: Brain, *conversation: Any, tools: Any = (), instructions: str
     return part.text
 
 
-DEMO = DialogueBrain(ELECTRICITY_COMPANY)
+DEMO = DialogueBrain(DIALOGUES["default"])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_a_tools_output_is_spoken(brain):
 
 
 def test_without_a_caller_turn_there_is_a_greeting():
-    assert _spoken(DEMO) == ELECTRICITY_COMPANY.greeting
+    assert _spoken(DEMO) == DIALOGUES["default"].greeting
 
 
 @pytest.mark.parametrize(
@@ -132,3 +136,171 @@ def test_goodbye_ends_the_call(heard):
     parts = DEMO.reply([_said(heard)], [END], "")
 
     assert [part.name for part in parts if isinstance(part, CallTool)] == ["end_call"]
+
+
+PLAIN = Dialogue(
+    greeting="Welcome.",
+    default="Pardon?",
+    silence="Hm?",
+    anything_else="Anything else?",
+    rules=(
+        Rule(("story",), (Speak("Once upon a time."),)),
+        Rule(
+            ("number",),
+            (Speak("Key it in."), CallTool("collect", {"field": "a", "said": "{words}"})),
+        ),
+    ),
+    tool_answers={
+        "collect": (
+            ToolAnswer((CallTool("note"), CallTool("look_up")), {"status": "collected"}),
+            ToolAnswer((Speak("Once more."), CallTool("collect")), {"status": "short"}),
+        ),
+        "note": (ToolAnswer(()),),
+        "look_up": (ToolAnswer((Speak("It is {amount} {currency}."),)),),
+    },
+    tool_error="That failed.",
+    tool_errors={"look_up": "No such number."},
+)
+BRAIN = DialogueBrain(PLAIN)
+OFFERED = [{"type": "function", "name": name} for name in ("collect", "note", "look_up")]
+
+
+def _order(text: str) -> Any:
+    return _written(text, role="system")
+
+
+def _answered(text: str) -> Any:
+    content = [{"type": "output_audio", "transcript": text}]
+    return {"type": "message", "role": "assistant", "content": content}
+
+
+def _results(*results: tuple[str, Any]) -> list[Any]:
+    """Calls of one response, then their outputs."""
+    calls = [
+        {"type": "function_call", "call_id": f"c{at}", "name": name, "arguments": "{}"}
+        for at, (name, _) in enumerate(results)
+    ]
+    outputs = [
+        {"type": "function_call_output", "call_id": f"c{at}", "output": json.dumps(output)}
+        for at, (_, output) in enumerate(results)
+    ]
+    return [*calls, *outputs]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("Tell the caller in one sentence that you are still looking it up.", "still looking"),
+        ("The look-up takes longer. Tell the caller.", "still looking"),
+        ("The caller was silent. Ask whether the caller is still there.", "still there"),
+        ("A person takes over now. Tell the caller so in one short sentence.", "colleague"),
+        ("The call ends now. Say goodbye in one short sentence.", "Goodbye"),
+        ("The call ends in a minute. Tell the caller so, and come to the point.", "minute"),
+        ("The caller is still silent. Say that you will bring a person in.", "colleague"),
+        ("The caller is still silent. Say that you cannot hear anything.", "cannot hear"),
+        ("The caller is back. Ask what else the caller needs.", "Anything else?"),
+        ("You have taken over this call. Greet the caller and go on.", "Welcome."),
+        ("The call is connected. Greet the caller in one short sentence.", "Welcome."),
+    ],
+)
+def test_an_order_at_the_end_is_followed(order, expected):
+    assert expected in _spoken(BRAIN, _said("a story"), _answered("Once."), _order(order))
+
+
+def test_an_order_wins_over_results_that_came_before_it():
+    conversation = [_said("x"), *_results(("look_up", {"amount": 1, "currency": "euros"}))]
+
+    spoken = _spoken(BRAIN, *conversation, _order("The call ends now. Say goodbye."))
+
+    assert "Goodbye" in spoken
+
+
+def test_a_fact_at_the_end_does_not_disturb():
+    fact = _order("The caller's name is Anna.")
+
+    assert _spoken(BRAIN, _said("a story"), fact) == "Once upon a time."
+    assert _spoken(BRAIN, fact) == "Welcome."
+
+
+def test_an_old_order_is_not_followed_again():
+    order = _order("The caller was silent. Ask whether the caller is still there.")
+
+    assert _spoken(BRAIN, order, _answered("Hm?"), _said("a story")) == "Once upon a time."
+
+
+def test_after_a_mere_fact_an_answered_turn_is_not_answered_again():
+    conversation = [_said("a story"), _answered("Once."), _order("It is ten o'clock.")]
+
+    assert _spoken(BRAIN, *conversation) == "Anything else?"
+
+
+def test_members_of_a_result_are_spoken():
+    results = _results(("look_up", {"amount": 12.5, "currency": "euros"}))
+
+    assert _spoken(BRAIN, _said("x"), *results, tools=OFFERED) == "It is 12.5 euros."
+
+
+@pytest.mark.parametrize(
+    ("tool", "result", "expected"),
+    [
+        ("look_up", {"error": {"code": "not_found", "message": "x"}}, "No such number."),
+        ("look_up", {"amount": 3}, "No such number."),
+        ("collect", {"error": "busy"}, "That failed."),
+        ("collect", {"status": "odd"}, "That failed."),
+        ("note", {"ok": True}, "Anything else?"),
+    ],
+)
+def test_a_result_that_does_not_fit_has_its_own_sentence(tool, result, expected):
+    assert _spoken(BRAIN, _said("x"), *_results((tool, result)), tools=OFFERED) == expected
+
+
+def test_a_result_may_lead_to_further_calls():
+    conversation = [_said("x"), *_results(("collect", {"status": "collected"}))]
+
+    assert BRAIN.reply(conversation, OFFERED, "") == [CallTool("note"), CallTool("look_up")]
+
+
+def test_calls_that_are_not_offered_are_left_out_of_the_reaction():
+    conversation = [_said("x"), *_results(("collect", {"status": "short"}))]
+
+    assert BRAIN.reply(conversation, [], "") == [Speak("Once more.")]
+
+
+def test_all_results_of_one_response_are_told():
+    results = _results(
+        ("look_up", {"amount": 1, "currency": "euro"}),
+        ("note", {"ok": True}),
+        ("look_up", {"amount": 2, "currency": "euros"}),
+    )
+
+    parts = BRAIN.reply([_said("x"), *results], OFFERED, "")
+
+    assert parts == [Speak("It is 1 euro."), Speak("It is 2 euros.")]
+
+
+def test_the_result_of_an_mcp_tool_is_told_like_any_other():
+    call = {"type": "mcp_call", "name": "look_up", "arguments": "{}", "error": None}
+    good = {**call, "output": '{"amount": 7, "currency": "euros"}'}
+    bad = {**call, "output": None, "error": {"type": "tool_execution_error", "message": "x"}}
+
+    assert _spoken(BRAIN, _said("x"), good) == "It is 7 euros."
+    assert _spoken(BRAIN, _said("x"), bad) == "No such number."
+
+
+def test_a_listing_of_tools_at_the_end_does_not_disturb():
+    listing = {"type": "mcp_list_tools", "server_label": "crm", "tools": []}
+
+    assert _spoken(BRAIN, _said("x"), _order("Say exactly 'Yes.'"), listing) == "Yes."
+
+
+def test_arguments_keep_to_the_schema_of_the_tool():
+    properties = {"field": {"type": "string", "enum": ["b", "c"]}}
+    tool = {"name": "collect", "parameters": {"type": "object", "properties": properties}}
+
+    parts = BRAIN.reply([_said("a number")], [tool], "")
+
+    assert parts == [Speak("Key it in."), CallTool("collect", {"field": "b"})]
+
+
+def test_without_its_tool_a_rule_only_speaks():
+    assert _spoken(BRAIN, _said("a number")) == "Key it in."

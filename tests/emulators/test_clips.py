@@ -1,11 +1,14 @@
 import hashlib
 import math
+import sys
 import tomllib
 
 import pytest
 
 from scripts import caller_clips, render_clips
 from scripts.emulators import g711
+from scripts.emulators.realtime_input import InputBuffer, SpeechStarted
+from scripts.emulators.vad import EnergyVad
 
 MANIFEST = tomllib.loads((caller_clips.CLIPS_DIR / "manifest.toml").read_text(encoding="utf-8"))
 
@@ -36,7 +39,7 @@ def test_every_voice_has_its_licence_explained() -> None:
     readme = (caller_clips.CLIPS_DIR / "README.md").read_text(encoding="utf-8")
 
     voices = {clip.voice for clip in caller_clips.all_clips()}
-    assert voices == {"slt", "awb", "librivox"}
+    assert voices == {"slt", "awb", "librivox", "pico"}
     assert all(f"| `{voice}` |" in readme for voice in voices)
 
 
@@ -45,6 +48,28 @@ def test_all_clips_together_stay_small() -> None:
 
     assert sum(len(clip.pcmu) for clip in clips) < 700_000
     assert all(800 < g711.duration_ms(clip.pcmu) < 7000 for clip in clips)
+
+
+@pytest.mark.parametrize("clip", caller_clips.all_clips(), ids=lambda clip: clip.name)
+def test_a_sentence_is_as_many_turns_as_it_has_pauses(clip: caller_clips.Clip) -> None:
+    """A German clip must be one turn: the demo's script has one entry of words for each."""
+    detection = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300}
+    buffer = InputBuffer(EnergyVad())
+    buffer.use({**detection, "silence_duration_ms": 500})
+
+    found = buffer.append(g711.SILENCE * 8000 + clip.pcmu + g711.SILENCE * 8000)
+
+    turns = sum(isinstance(event, SpeechStarted) for event in found)
+    assert turns == 1 or (clip.voice != "pico" and "." in clip.words[:-1])
+
+
+def test_the_welcome_of_the_reception_is_short_telephone_speech() -> None:
+    welcome = render_clips.WELCOME_FILE.read_bytes()
+
+    assert 3000 < g711.duration_ms(welcome) < 6000
+    readme = (caller_clips.CLIPS_DIR / "README.md").read_text(encoding="utf-8")
+    assert render_clips.WELCOME_FILE.name in readme
+    assert render_clips.WELCOME.words in readme
 
 
 def test_a_clip_is_found_by_its_name() -> None:
@@ -95,3 +120,13 @@ def test_rendering_without_its_tools_says_what_to_install(
 
     assert render_clips.main() == 1
     assert "apt-get install festival festvox-us-slt-hts" in capsys.readouterr().err
+
+
+def test_rendering_without_the_german_voice_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(render_clips, "DEBIAN_PACKAGES", ())
+    monkeypatch.setitem(sys.modules, "py_nanotts", None)
+
+    assert render_clips.main() == 1
+    assert "py-nanotts" in capsys.readouterr().err

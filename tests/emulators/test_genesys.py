@@ -641,6 +641,45 @@ def test_each_key_is_one_dtmf_message() -> None:
     assert digits == [{"digit": "1"}, {"digit": "#"}]
 
 
+def test_keys_can_be_pressed_while_the_agent_speaks() -> None:
+    async def dial(call: GenesysCall) -> None:
+        await call.agent_speaks(min_ms=100)
+        await call.press("0")
+        await call.agent_quiet(for_ms=50)
+
+    _, server = play(dial, {"open": then(answer_open, says(0.5))})
+
+    kinds = [message["type"] for message in server.heard]
+    assert kinds.index("playback_started") < kinds.index("dtmf")
+    assert kinds.index("dtmf") < kinds.index("playback_completed")
+
+
+def test_keys_can_be_pressed_while_the_line_is_paused() -> None:
+    async def dial(call: GenesysCall) -> None:
+        await call.opened()
+        async with call.paused():
+            await call.press("42")
+
+    report, server = play(dial, timers=Timers(key_gap_s=0.01))
+
+    kinds = [message["type"] for message in server.heard]
+    assert kinds[1:5] == ["paused", "dtmf", "dtmf", "resumed"]
+    assert report.violations == []
+
+
+def test_the_language_can_change_in_the_middle_of_a_call() -> None:
+    async def change(call: GenesysCall) -> None:
+        await call.opened()
+        call.update_language("de-DE")
+        await call.sleep(0.05)
+
+    report, server = play(change, {"update": sends("updated", {})})
+
+    [update] = server.of_type("update")
+    assert update["parameters"] == {"language": "de-DE"}
+    assert report.violations == []
+
+
 def test_the_longest_call_is_ended_by_the_client() -> None:
     report, _ = play(until_ended, max_duration_s=0.2)
 
@@ -682,7 +721,7 @@ def test_while_reading_is_stopped_nothing_is_heard() -> None:
         call.stop_reading()
         await call.sleep(0.3)
         call.resume_reading()
-        await call.agent_speaks()
+        await call.agent_speaks(min_ms=10)
 
     report, _ = play(stop, {"audio": drip}, chaos=Chaos(receive_buffer_bytes=4096), frame_ms=20)
 

@@ -121,6 +121,16 @@ def test_audio_comes_at_the_multiple_of_real_time():
     assert audio_s / 4 - 0.15 < whole - first < audio_s / 4 + 0.05
 
 
+@pytest.mark.parametrize("invents", [False, True])
+def test_a_function_that_was_not_offered_is_called_only_by_a_model_that_invents(invents):
+    scenario = Scenario(speed=math.inf, first_audio_delay_ms=0, invents_tools=invents)
+
+    events = run(_respond(emulator(Says(CallTool("wire_money")), scenario), {"tools": [LOOKUP]}))
+
+    names = [item["name"] for item in _done(events)["output"]]
+    assert names == (["wire_money"] if invents else [])
+
+
 def test_text_modality_writes():
     events = run(_respond(emulator(Says(Speak("One two."))), output_modalities=["text"]))
 

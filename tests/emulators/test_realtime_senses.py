@@ -119,6 +119,7 @@ def test_twenty_calls_at_once_stay_apart():
 def test_the_command_tells_its_address_and_ends_cleanly_on_sigterm():
     async def scene() -> Any:
         command = [sys.executable, "-m", "scripts.emulators.realtime", "--scripted", "--port", "0"]
+        command += ["--bot", "bank"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, env=environment

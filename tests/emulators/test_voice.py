@@ -81,6 +81,61 @@ def test_pico_speaks_telephone_speech(pico: voice.Voice) -> None:
     assert sum(p > 0.5 for p in windows) > len(windows) / 2
 
 
+@pytest.mark.parametrize(
+    ("text", "is_german"),
+    [
+        ("Wir haben geöffnet.", True),
+        ("Guten Tag!", True),
+        ("Einen Moment, bitte.", True),
+        ("Willkommen bei Northwind.", True),
+        ("Welcome to Northwind. How can I help you?", False),
+        ("The man and his dog were in an old house.", False),
+        ("", False),
+    ],
+)
+def test_german_is_told_by_umlauts_and_small_words(text: str, is_german: bool) -> None:
+    assert voice.is_german(text) is is_german
+
+
+class Speaker:
+    """A voice that says its accent."""
+
+    name = "speaker"
+
+    def __init__(self, accent: str) -> None:
+        self.accent = accent
+        self.is_closed = False
+
+    def speak(self, text: str) -> bytes:
+        return self.accent.encode()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_each_text_is_spoken_in_the_voice_of_its_language() -> None:
+    made: list[Speaker] = []
+
+    def make(accent: str) -> Speaker:
+        made.append(Speaker(accent))
+        return made[-1]
+
+    with closing(voice.BilingualVoice(make)) as spoken:
+        english = spoken.speak("Good day.")
+        made_for_english = len(made)
+        german = [spoken.speak("Guten Tag."), spoken.speak("Auf Wiederhören.")]
+
+    assert (english, german) == (b"en-US", [b"de-DE", b"de-DE"])
+    assert (made_for_english, len(made)) == (1, 2)
+    assert all(speaker.is_closed for speaker in made)
+
+
+def test_pico_speaks_german(pico: voice.Voice) -> None:
+    german = pico.speak("Wir haben von Montag bis Freitag geöffnet.")
+
+    assert 2000 < g711.duration_ms(german) < 5000
+
+
 def test_pico_says_the_same_every_time(pico: voice.Voice) -> None:
     """It reads memory that it never wrote; the worker's environment keeps that zero."""
     sentence = "How can I help you today?"
