@@ -15,8 +15,8 @@ STOP_DEADLINE_S = 10.0
 
 # What the caller's shell holds for a real deployment must not leak into an emulated one.
 _OURS = (
-    "ALLOW_ANONYMOUS", "AUDIOHOOK_", "AZURE_", "DRAIN_", "EVENTS_", "HOST", "LOG_", "MAX_",
-    "OPENAI_", "PORT", "PUBLIC_HOST", "SECRETS_", "SPEECH_",
+    "ALLOW_ANONYMOUS", "AUDIOHOOK_", "AZURE_", "BOTS_", "DRAIN_", "EVENTS_", "GENESYS_", "HOST",
+    "LOG_", "MAX_", "OPENAI_", "PORT", "PUBLIC_HOST", "SECRETS_", "SPEECH_", "TOOL_", "UNKNOWN_",
 )  # fmt: skip
 
 
@@ -37,7 +37,11 @@ class ServiceProcess:
     @property
     def call_url(self) -> str:
         """WebSocket address of the default bot."""
-        return f"ws://127.0.0.1:{self.port}/audiohook/default"
+        return self.url_of("default")
+
+    def url_of(self, bot: str) -> str:
+        """Return the WebSocket address of a bot."""
+        return f"ws://127.0.0.1:{self.port}/audiohook/{bot}"
 
     async def started(self) -> None:
         """Wait until the service listens.

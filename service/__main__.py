@@ -51,14 +51,17 @@ def build(settings: Settings) -> CallServer:
     secrets = wiring.make_secrets(settings)
     if secrets is None:
         logs.warn_anonymous()
+    kinds = wiring.make_tool_kinds(settings)
+    bots = wiring.make_bots(settings, kinds)
     gate = Gate(
         secrets=secrets,
         public_host=settings.public_host,
         allow_anonymous=settings.allow_anonymous,
         wall_clock=unix_now,
+        knows_bot=bots.knows if settings.unknown_bot == "refuse" else None,
     )
     services = CallServices(
-        bots=wiring.make_bots(settings),
+        bots=bots,
         speech=wiring.make_speech(settings),
         events=wiring.make_events(settings),
         max_call_s=settings.max_call_s,
@@ -67,7 +70,11 @@ def build(settings: Settings) -> CallServer:
     )
     calls = LiveCalls(settings.max_calls)
     app = create_app(
-        gate=gate, calls=calls, services=services, providers=(settings.speech_provider,)
+        gate=gate,
+        calls=calls,
+        services=services,
+        providers=(settings.speech_provider,),
+        closing=[kind.aclose for kind in kinds.values()],
     )
     return make_server(app, calls, host=settings.host, port=settings.port, drain_s=settings.drain_s)
 

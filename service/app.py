@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -38,9 +38,22 @@ def unix_now() -> float:
 
 
 def create_app(
-    *, gate: Gate, calls: LiveCalls, services: CallServices, providers: tuple[str, ...]
+    *,
+    gate: Gate,
+    calls: LiveCalls,
+    services: CallServices,
+    providers: tuple[str, ...],
+    closing: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> Starlette:
-    """Return the application. `providers` are the names that `/readyz` shows."""
+    """Return the application.
+
+    Args:
+        gate: who may call.
+        calls: that are live.
+        services: what each call uses.
+        providers: names that `/readyz` shows.
+        closing: what is to be done after the last call.
+    """
     door = _Door(gate, calls, services)
     app = Starlette(
         routes=[
@@ -48,7 +61,7 @@ def create_app(
             Route("/readyz", _readyz_of(calls, providers)),
             Route("/audiohook{rest:path}", _not_a_socket),
         ],
-        lifespan=_lifespan_of(services.events),
+        lifespan=_lifespan_of(services.events, closing),
     )
     app.router.redirect_slashes = False  # Genesys follows no redirects
     app.router.default = door
@@ -154,12 +167,14 @@ async def _not_a_socket(request: Request) -> Response:
 
 
 def _lifespan_of(
-    events: EventSink,
+    events: EventSink, closing: Sequence[Callable[[], Awaitable[None]]]
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await events.start()
         yield
         await events.aclose()
+        for close in closing:
+            await close()
 
     return lifespan

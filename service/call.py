@@ -2,7 +2,7 @@
 
 Three pumps run side by side: the caller's socket is only read, the provider's events are acted
 on, and one writer owns the caller's socket. What has rules lives in the small machines that they
-drive: `audiohook.connection`, `turns` with its playout clock, `dtmf`, `farewell`.
+drive: `audiohook.connection`, `turns` with its playout clock, `agent` with its bot, `farewell`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import assert_never
 
 from starlette.websockets import WebSocket
 
-from service import handover
+from service.agent import Agent
 from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.audiohook.connection import AudioHookConnection, State
@@ -22,8 +22,9 @@ from service.call_events import EndReason
 from service.call_record import CallRecord
 from service.call_services import CallServices
 from service.caller_socket import CallerSocket, CallOver
-from service.dtmf import DtmfCollector
+from service.ending import Ending
 from service.farewell import LONG_ANSWER_S, Farewell
+from service.functions import CallFacts
 from service.logs import log_call, log_no_call
 from service.speech import port as speech
 from service.turns import Turns
@@ -33,7 +34,9 @@ MAX_RATE_LIMITS = 3
 LATE_WORDS_S = 2.0
 """How long recognised words are waited for after the call (Realtime specification, 7.6)."""
 
-_ENDING_TOOLS: dict[str, EndReason] = {"end_call": "bot_completed", "transfer_to_agent": "transfer"}
+GREETING = "clip_greeting"
+"""Item of a recorded greeting; the provider's ids begin with other words."""
+
 _TALKING = (State.OPEN, State.DRAINING)
 _log = logging.getLogger(__name__)
 
@@ -47,26 +50,31 @@ class CallSession:
         self._identity = identity
         self._services = services
         self._clock = services.clock
-        self._bot = services.bots.get_bot(identity.bot_id)
+        bot = services.bots.get_bot(identity.bot_id)
         self._connection = AudioHookConnection(
             session_id=identity.session_id,
             organization_id=identity.organization_id,
             now=now,
-            supported_languages=self._bot.languages,
+            supported_languages=bot.languages,
         )
-        self._turns = Turns(self._bot.vad, is_transcribed=bool(self._bot.transcription_model))
+        self._turns = Turns(bot)
         self._playout = self._turns.playout
         self._receipt = self._turns.receipt
-        self._keys = DtmfCollector()
         self._record: CallRecord | None = None
         self._speech: speech.SpeechSession | None = None
-        self._farewell: Farewell | None = None
-        self._end_reason: EndReason | None = None
-        self._output_variables: dict[str, str] = {}
         self._accepted_at = now
-        self._opened_at = math.inf
         self._is_open = asyncio.Event()
         self._wake = Alarm()
+        self._ending = Ending(may_begin=self._may_end, on_begin=self._connection.start_draining)
+        self._agent = Agent(
+            bot,
+            bots=services.bots,
+            turns=self._turns,
+            ending=self._ending,
+            stop_speech=self._stop_for_key,
+            wake=self._wake,
+            clock=self._clock,
+        )
 
     async def run(self) -> None:
         """Serve the call to its end, whoever ends it.
@@ -77,7 +85,7 @@ class CallSession:
         try:
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._pump_caller())
-                pumps.create_task(self._pump_speech())
+                pumps.create_task(self._pump_speech(pumps))
                 pumps.create_task(self._pump_playout())
         except* CallOver:
             has_crashed = False
@@ -88,7 +96,7 @@ class CallSession:
 
     def drain(self) -> None:
         """End the call soon because the process ends: the caller is told and handed over."""
-        self._begin_end("drain")
+        self._end("drain")
 
     def cut(self) -> None:
         """End the call now because the process ends: the flow gets its output variables."""
@@ -127,23 +135,30 @@ class CallSession:
                 self._on_open(message, now)
             case hook.Close():
                 self._on_close(message, now)
-            case hook.Dtmf():
-                self._receipt.dtmf_events += len(message.digits)
-                self._keys.press(message.digits, now)
             case hook.Ping() | hook.PlaybackStarted() | hook.PlaybackCompleted():
                 self._turns.hear_player(message, now)
             case hook.Error():
                 self._on_client_error(message, now)
+            case hook.Dtmf():
+                self._receipt.dtmf_events += len(message.digits)
+                self._agent.press(message.digits, now)
             case hook.Update() | hook.Paused() | hook.Resumed() | hook.Discarded():
-                pass  # the connection has done what there is to do
+                self._agent.receive(message, now)
             case _:
                 assert_never(message)
 
     def _on_open(self, opening: hook.Open, now: float) -> None:
         if opening.is_probe:
             return
-        self._opened_at = now
         self._turns.begin(now)
+        facts = CallFacts(
+            session_id=self._connection.session_id or "",
+            conversation_id=opening.conversation_id,
+            input_variables=opening.input_variables,
+            opened_at=now,
+            max_call_s=self._services.max_call_s,
+        )
+        bot = self._agent.open(self._identity.bot_id, facts, opening.language)
         self._receipt.setup_ms = round((now - self._accepted_at) * 1_000)
         self._record = CallRecord(
             self._connection.session_id or "",
@@ -152,12 +167,15 @@ class CallSession:
             self._services.events,
             self._services.wall_clock,
         )
-        self._record.started(bot_id=self._bot.bot_id, setup_ms=self._receipt.setup_ms)
+        self._record.started(bot_id=bot.bot_id, setup_ms=self._receipt.setup_ms)
+        if bot.greeting.clip:
+            self._turns.play_clip(GREETING, bot.greeting.clip, bot.greeting.words, now)
         self._is_open.set()
 
     def _on_close(self, message: hook.Close, now: float) -> None:
         has_failed = message.reason == "error" or self._connection.failure is not None
-        self._note_end("protocol_error" if has_failed else "caller_hangup")
+        self._ending.note("protocol_error" if has_failed else "caller_hangup")
+        self._agent.stop()
         self._turns.cut(now)
         if self._connection.state is State.CLOSING:
             self._connection.finish(now)
@@ -175,14 +193,13 @@ class CallSession:
 
     # The provider: acting on what it hears and says.
 
-    async def _pump_speech(self) -> None:
+    async def _pump_speech(self, pumps: asyncio.TaskGroup) -> None:
         await self._is_open.wait()
         try:
-            session = await self._services.speech.connect(self._bot)
+            session = await self._services.speech.connect(await self._agent.prepare())
             self._speech = session
             self._receipt.model = session.model
-            if self._bot.greeting:
-                await session.say(self._bot.greeting)
+            await self._agent.begin(session, pumps)
             if waited := self._turns.caller_audio.start_flowing(self._turns.ms(self._clock())):
                 await session.send_audio(waited)
             async for event in session:
@@ -191,27 +208,47 @@ class CallSession:
             _log.warning("the speech provider failed", extra={"code": error.code})
             self._receipt.add_error(error.code)
             self._playout.flush()
-            self._begin_end("provider_error", is_said=True)
+            self._end("provider_error", is_said=True)
 
     async def _on_speech(self, event: speech.SpeechEvent) -> None:
         match event:
-            case speech.CallerSpeechStarted():
-                await self._on_caller_speech(event, self._clock())
-            case speech.ToolCall():
-                await self._on_tool_call(event)
-            case speech.AgentTurnDone():
-                self._turns.agent_done(self._clock())
-                if self._farewell:
-                    self._farewell.is_said = self._farewell.is_asked
-            case _:
+            case speech.AgentAudio() | speech.AgentTranscript():  # most events by far
                 if not self._turns.take(event, self._clock()):
                     return
+            case speech.CallerSpeechStarted():
+                await self._on_caller_speech(event, self._clock())
+            case speech.ToolCall() | speech.RemoteToolUsed() | speech.BotChanged():
+                await self._agent.on_function(event)
+            case speech.AgentTurnDone():
+                self._turns.agent_done(self._clock())
+                self._ending.turn_done()
+                self._agent.turn_done()
+            case speech.CallerSpeechStopped():
+                self._turns.take(event, self._clock())
+                self._agent.caller_stopped()
+            case _:
+                self._turns.take(event, self._clock())
         self._wake.ring()
 
     async def _on_caller_speech(self, event: speech.CallerSpeechStarted, now: float) -> None:
         """Stop talking at once, and tell the model how far it was heard."""
+        self._agent.caller_started()
         was_audible, heard = self._turns.interrupt(event, now)
         self._stop_player(was_audible=was_audible)
+        if self._speech:
+            await self._speech.interrupt(heard)
+
+    async def _stop_for_key(self, now: float) -> None:
+        """Stop what the agent says because a key was pressed."""
+        if self._playout.remaining_s(now) > 0:
+            at_ms = self._turns.ms(now)
+            self._receipt.caller_interrupted(at_ms, at_ms)
+            await self._cut_agent(now)
+
+    async def _cut_agent(self, now: float) -> None:
+        """Stop the agent by our own will, and tell the model how far it was heard."""
+        self._stop_player(was_audible=self._playout.is_audible(now))
+        heard = self._turns.cut(now)
         if self._speech:
             await self._speech.interrupt(heard)
 
@@ -220,22 +257,6 @@ class CallSession:
         if was_audible and self._connection.state in _TALKING:
             self._connection.send(hook.BargeIn())
 
-    async def _on_tool_call(self, call: speech.ToolCall) -> None:
-        self._receipt.tool_calls += 1
-        if self._speech is None:
-            return
-        reason = _ENDING_TOOLS.get(call.name)
-        if reason is None:
-            await self._speech.send_tool_result(call.call_id, '{"error":"unknown function"}')
-            return
-        if self._farewell is None:  # else the first reason stays
-            self._output_variables = handover.read_arguments(call.arguments)
-        # A model that has said goodbye before it called the function need not say it twice.
-        self._begin_end(reason, is_asked=True, is_said=call.has_spoken)
-        if not call.has_spoken:
-            last_words = self._bot.farewell if reason == "bot_completed" else self._bot.handover
-            await self._speech.send_tool_result(call.call_id, '{"ok":true}', then_say=last_words)
-
     # The caller's socket: writing, and everything that happens by time.
 
     async def _pump_playout(self) -> None:
@@ -243,7 +264,9 @@ class CallSession:
             self._wake.reset()
             now = self._clock()
             self._connection.poll(now=now)
-            if self._farewell:  # its interruption must leave before the disconnect it brings about
+            if (
+                self._ending.farewell
+            ):  # its interruption must leave before the disconnect it brings about
                 await self._write_control()
             await self._on_time(now)
             await self._write_control()
@@ -258,13 +281,11 @@ class CallSession:
 
     async def _on_time(self, now: float) -> None:
         self._turns.advance(now)
-        if self._speech and (entry := self._keys.poll(now)):
-            self._turns.transcript.caller_pressed(self._turns.ms(self._keys.pressed_at))
-            await self._speech.send_text(f"The caller pressed {entry} on the phone's keys.")
+        await self._agent.on_time(now)
         if self._cap_in_s(now) <= 0:
-            self._begin_end("max_duration")
-        if self._farewell:
-            await self._say_farewell(self._farewell, now)
+            self._end("max_duration")
+        if self._ending.farewell:
+            await self._say_farewell(self._ending.farewell, now)
         self._publish_turns()
 
     async def _say_farewell(self, farewell: Farewell, now: float) -> None:
@@ -272,30 +293,25 @@ class CallSession:
             farewell.is_asked = True
             farewell.is_said = farewell.is_said or self._speech is None
             if self._speech:
-                await self._cut_long_answer(self._speech, now)
-                await self._speech.say(self._bot.handover, may_use_tools=False)
+                # Make way: time is up, and an answer may go on for minutes.
+                if self._playout.remaining_s(now) > LONG_ANSWER_S:
+                    await self._cut_agent(now)
+                await self._agent.say_last_words(farewell.reason)
         if not self._ends_in_s(now):
             self._disconnect(farewell.reason, now)
-
-    async def _cut_long_answer(self, session: speech.SpeechSession, now: float) -> None:
-        """Make way for the farewell: time is up, and an answer may go on for minutes."""
-        if self._playout.remaining_s(now) > LONG_ANSWER_S:
-            self._stop_player(was_audible=self._playout.is_audible(now))
-            await session.interrupt(self._turns.cut(now))
 
     def _next_s(self, now: float) -> float:
         """Seconds until something of `_on_time` or of the connection is due."""
         return min(
             self._connection.next_deadline() - now,
             self._playout.next_finish_s(now),
-            self._keys.next_due_s(now) if self._speech else math.inf,
-            self._ends_in_s(now) if self._farewell else self._cap_in_s(now),
+            self._agent.next_due_s(now),
+            self._ends_in_s(now),
+            self._cap_in_s(now),
         )
 
     def _cap_in_s(self, now: float) -> float:
-        if self._connection.state is not State.OPEN:
-            return math.inf
-        return self._opened_at + self._services.max_call_s - now
+        return math.inf if self._ending.is_under_way else self._agent.is_over_in_s(now)
 
     async def _write_control(self) -> None:
         while (text := self._connection.data_to_send(now=self._clock())) is not None:
@@ -303,42 +319,28 @@ class CallSession:
 
     # The end.
 
-    def _begin_end(
-        self, reason: EndReason, *, is_asked: bool = False, is_said: bool = False
-    ) -> None:
-        """End the call once the caller has heard everything; the first reason stays.
+    def _may_end(self) -> bool:
+        return self._record is not None and self._connection.state is State.OPEN
 
-        A failure is noted at once, an intended end when it is carried out: the caller may hang
-        up before. `is_asked`: the model was told to say farewell; `is_said`: all was said.
-        """
-        if self._record and not self._farewell and self._connection.state is State.OPEN:
-            if reason == "provider_error":
-                self._note_end(reason)
-            self._connection.start_draining()
-            self._farewell = Farewell(reason, self._clock(), is_asked or is_said, is_said)
-        elif self._farewell and is_said:
-            self._farewell.is_said = True
+    def _end(self, reason: EndReason, *, is_said: bool = False) -> None:
+        """End the call once the caller has heard everything; `is_said`: there is no more."""
+        self._ending.begin(reason, self._clock(), is_said=is_said)
         self._wake.ring()
 
     def _ends_in_s(self, now: float) -> float:
-        if self._farewell is None or self._connection.state not in _TALKING:
+        if self._connection.state not in _TALKING:
             return math.inf
-        return self._farewell.is_over_in_s(now, self._playout.drained_in_s(now))
+        return self._ending.is_over_in_s(now, self._playout.drained_in_s(now))
 
     def _disconnect(self, reason: EndReason, now: float) -> None:
         """Hand the call back to the flow with the complete set of output variables (8.3)."""
-        self._note_end(reason)
-        self._output_variables = handover.output_variables(reason, self._output_variables)
-        self._connection.disconnect(
-            reason="completed", output_variables=self._output_variables, now=now
-        )
-
-    def _note_end(self, reason: EndReason) -> None:
-        self._end_reason = self._end_reason or reason
+        self._ending.note(reason)
+        outputs = self._agent.outputs.for_flow(self._ending.reason or reason)
+        self._connection.disconnect(reason="completed", output_variables=outputs, now=now)
 
     async def _disconnect_after_crash(self) -> None:
         """Hand the caller over although one of our pumps has failed; best effort, bounded."""
-        self._note_end("provider_error")
+        self._ending.note("provider_error")
         self._receipt.add_error("internal")
         self._connection.disconnect(reason="error", info="internal", now=self._clock())
         with contextlib.suppress(CallOver, RuntimeError):
@@ -347,9 +349,10 @@ class CallSession:
 
     async def _finish(self, *, has_crashed: bool) -> None:
         now = self._clock()
+        self._agent.stop()
         self._turns.cut(now)
         failure = self._connection.failure
-        self._note_end("protocol_error" if failure else "socket_lost")
+        self._ending.note("protocol_error" if failure else "socket_lost")
         if failure:
             self._receipt.add_error(f"client: {failure}")
         try:
@@ -364,18 +367,17 @@ class CallSession:
         if self._record is None:
             log_no_call(is_probe=self._connection.is_probe, errors=self._receipt.errors)
             return
-        if self._keys.flush():
-            self._turns.transcript.caller_pressed(self._turns.ms(self._keys.pressed_at))
+        self._agent.flush_keys()
         self._turns.finish(now)
         self._publish_turns()
+        reason = self._ending.reason or "socket_lost"
         ended = self._record.ended(
             self._receipt,
-            bot_id=self._bot.bot_id,
-            end_reason=self._end_reason or "socket_lost",
+            end_reason=reason,
             duration_ms=self._turns.ms(now),
             turns=self._turns.transcript.turns,
             counters=self._connection.counters,
-            output_variables=self._output_variables,
+            output_variables=self._agent.outputs.for_events(reason),
         )
         log_call(ended)
 
@@ -390,3 +392,5 @@ class CallSession:
         for turn in self._turns.transcript.take_finished():
             if self._record:
                 self._record.turn(turn)
+            if self._turns.is_clip(turn):
+                self._agent.note_said(turn.heard)

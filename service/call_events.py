@@ -17,6 +17,7 @@ EndReason = Literal[
     "caller_hangup",
     "socket_lost",
     "transfer",
+    "no_input",
     "max_duration",
     "provider_error",
     "protocol_error",
@@ -28,6 +29,7 @@ Disposition = Literal["contained", "abandoned", "escalated", "failed"]
 BOT_STATUS: dict[EndReason, str] = {
     "bot_completed": "completed",
     "transfer": "transfer",
+    "no_input": "no_input",
     "max_duration": "max_duration",
     "provider_error": "failed",
     "protocol_error": "failed",
@@ -40,6 +42,7 @@ _DISPOSITION: dict[EndReason, Disposition] = {
     "bot_completed": "contained",
     "socket_lost": "abandoned",
     "transfer": "escalated",
+    "no_input": "escalated",
     "max_duration": "escalated",
     "provider_error": "failed",
     "protocol_error": "failed",
@@ -48,16 +51,21 @@ _DISPOSITION: dict[EndReason, Disposition] = {
 }
 
 
-def disposition_of(reason: EndReason, *, was_last_word_heard: bool) -> Disposition:
+def disposition_of(
+    reason: EndReason, *, was_last_word_heard: bool, was_given_up: bool = False
+) -> Disposition:
     """Return what the end means for the business.
 
     Args:
         reason: why the call ended.
         was_last_word_heard: an agent turn was heard in full after the last caller turn; decides
             whether a caller who hung up had been served.
+        was_given_up: a silent caller was not handed to a person, as the bot wants it.
     """
     if reason == "caller_hangup":
         return "contained" if was_last_word_heard else "abandoned"
+    if reason == "no_input" and was_given_up:
+        return "abandoned"
     return _DISPOSITION[reason]
 
 
@@ -110,6 +118,20 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: int
 
 
+class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
+    """One use of a function: `outcome` is `ok` or a short word for what went wrong.
+
+    `server` names the remote server that ran it; it is absent for our own functions, and
+    `duration_ms` is known for those alone.
+    """
+
+    name: str
+    at_ms: int
+    outcome: str
+    duration_ms: int | None = None
+    server: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class Transport(msgspec.Struct, frozen=True, kw_only=True):
     """What went over the caller's socket."""
 
@@ -123,12 +145,16 @@ class Transport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts of the whole call; judgements live elsewhere."""
+    """Facts of the whole call; judgements live elsewhere.
+
+    `bot_id` answered the call; `bot_ids` are all that served it, in order.
+    """
 
     session_id: str
     conversation_id: str
     org_id: str
     bot_id: str
+    bot_ids: tuple[str, ...] = ()
     started_at: datetime
     duration_ms: int
     setup_ms: int
@@ -139,6 +165,7 @@ class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     answer_latency_ms: tuple[int, ...]
     barge_in_stop_ms: tuple[int, ...]
+    tools: tuple[ToolUse, ...] = ()
     transport: Transport
     model: str
     usage: dict[str, float]

@@ -78,7 +78,6 @@ class CallRecord:
         self,
         receipt: Receipt,
         *,
-        bot_id: str,
         end_reason: EndReason,
         duration_ms: int,
         turns: list[Turn],
@@ -88,7 +87,7 @@ class CallRecord:
         """Emit `call.ended` and return its data."""
         opening = self._opening
         data = receipt.ended(
-            ids=(self._session_id, opening.conversation_id, opening.organization_id, bot_id),
+            ids=(self._session_id, opening.conversation_id, opening.organization_id),
             started_at=self._started_at,
             duration_ms=duration_ms,
             end_reason=end_reason,

@@ -18,6 +18,7 @@ from service.audiohook.signature import SignatureVerifier, read_api_key
 from service.audiohook.upgrade import (
     BadUpgrade,
     CallIdentity,
+    Defect,
     UpgradeRequest,
     bot_id_of,
     identify,
@@ -84,32 +85,33 @@ class Gate:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         verifier: SignatureVerifier | None = None,
         lookup_timeout_s: float = LOOKUP_TIMEOUT_S,
+        knows_bot: Callable[[str], bool] | None = None,
     ) -> None:
         """Make a gate; one per process, because it remembers nonces.
 
         Args:
-            secrets: the store; None if no credentials are configured at all.
+            secrets: the store; None without any credentials.
             public_host: the authority that callers use, when a proxy changes `Host`.
-            allow_anonymous: admit everyone. Counts only where `secrets` is None: configured
-                credentials are always asked for.
+            allow_anonymous: admit everyone, but only where `secrets` is None.
             wall_clock: Unix seconds.
             clock: monotonic seconds.
             sleep: delays a refusal, in seconds.
             verifier: checks signatures, with the memory of nonces.
             lookup_timeout_s: deadline of the store.
+            knows_bot: tells of a Connector ID whether there is such a bot; None when any will do.
 
         Raises:
             ValueError: neither credentials nor `allow_anonymous`.
         """
         if secrets is None and not allow_anonymous:
             raise ValueError("expected credentials, or allow_anonymous; got neither")
-        self._secrets = secrets
-        self._public_host = public_host
+        self._secrets, self._public_host = secrets, public_host
         self._wall_clock = wall_clock
         self._clock = clock
         self._sleep = sleep
         self._verifier = verifier or SignatureVerifier(max_secrets=MAX_SECRETS_PER_KEY)
         self._lookup_timeout_s = lookup_timeout_s
+        self._knows_bot = knows_bot
         self._delayed = 0
         self.counts = GateCounts()
 
@@ -120,11 +122,13 @@ class Gate:
 
         Raises:
             Refused: 401 not authentic; 400 authentic but unusable ids; 404 no such path or an
-                overlong id, without asking the store; 503 the store failed or was too slow.
+                overlong id, without asking the store, or authentic but no such bot; 503 the store
+                failed or was too slow.
         """
         began_s = self._clock()
         try:
             identity = await self._judge(request)
+            self._check_bot(identity.bot_id)
         except SignatureError as error:
             refused = Refused(401, error.cause.value)
         except BadUpgrade as error:
@@ -152,6 +156,11 @@ class Gate:
             now_s=self._wall_clock(),
         )
         return identify(request, api_key=api_key)
+
+    def _check_bot(self, bot_id: str) -> None:
+        """Refuse an unknown bot, to whom is authentic: others learn nothing of our bots."""
+        if self._knows_bot is not None and not self._knows_bot(bot_id):
+            raise BadUpgrade(404, Defect.BOT_UNKNOWN)
 
     async def _delay(self, refused: Refused, began_s: float) -> None:
         self.counts.refused[refused.reason] += 1

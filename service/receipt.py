@@ -13,6 +13,7 @@ from service.call_events import (
     CallEndedData,
     Counts,
     EndReason,
+    ToolUse,
     Transport,
     disposition_of,
 )
@@ -20,6 +21,8 @@ from service.transcript import Turn
 
 MAX_ERRORS = 20
 """Bound against a client that complains without end."""
+MAX_TOOL_USES = 200
+"""Bound of the list; all uses are counted."""
 
 
 @dataclass(slots=True)
@@ -34,6 +37,9 @@ class Receipt:
         barge_in_stop_ms: per interruption, from the start of the caller's speech to our stop.
         usage: tokens and seconds by the provider's own names, summed.
         errors: short words of ours for what went wrong.
+        tool_uses: which functions ran, in the order of their ends.
+        bot_ids: who served the call, in order.
+        was_given_up: a silent caller was not handed to a person.
     """
 
     setup_ms: int = 0
@@ -51,6 +57,9 @@ class Receipt:
     tool_calls: int = 0
     interruptions: int = 0
     model: str = ""
+    tool_uses: list[ToolUse] = field(default_factory=list)
+    bot_ids: list[str] = field(default_factory=list)
+    was_given_up: bool = False
     _awaits_answer_since: int | None = None
 
     def add_error(self, word: str) -> bool:
@@ -59,6 +68,12 @@ class Receipt:
             return False
         self.errors.append(word)
         return True
+
+    def add_tool_use(self, use: ToolUse) -> None:
+        """Count a use of a function."""
+        self.tool_calls += 1
+        if len(self.tool_uses) < MAX_TOOL_USES:
+            self.tool_uses.append(use)
 
     def caller_stopped(self, at_ms: int) -> None:
         """Start the clock of the next answer."""
@@ -82,7 +97,7 @@ class Receipt:
     def ended(
         self,
         *,
-        ids: tuple[str, str, str, str],
+        ids: tuple[str, str, str],
         started_at: datetime,
         duration_ms: int,
         end_reason: EndReason,
@@ -90,23 +105,29 @@ class Receipt:
         counters: Counters,
         output_variables: dict[str, str],
     ) -> CallEndedData:
-        """Return the data of `call.ended`; `ids` are session, conversation, organization, bot."""
-        session_id, conversation_id, org_id, bot_id = ids
+        """Return the data of `call.ended`; `ids` are session, conversation, organization."""
+        session_id, conversation_id, org_id = ids
         return CallEndedData(
             session_id=session_id,
             conversation_id=conversation_id,
             org_id=org_id,
-            bot_id=bot_id,
+            bot_id=self.bot_ids[0],
+            bot_ids=tuple(self.bot_ids),
             started_at=started_at,
             duration_ms=duration_ms,
             setup_ms=self.setup_ms,
             greeting_ms=self.greeting_ms,
             end_reason=end_reason,
-            disposition=disposition_of(end_reason, was_last_word_heard=was_last_word_heard(turns)),
+            disposition=disposition_of(
+                end_reason,
+                was_last_word_heard=was_last_word_heard(turns),
+                was_given_up=self.was_given_up,
+            ),
             errors=tuple(self.errors),
             counts=self._counts(turns),
             answer_latency_ms=tuple(self.answer_latency_ms),
             barge_in_stop_ms=tuple(self.barge_in_stop_ms),
+            tools=tuple(self.tool_uses),
             transport=self._transport(counters),
             model=self.model,
             usage=dict(self.usage),

@@ -5,19 +5,24 @@ the variable, what was expected and what came (never a secret's value). The publ
 defaults are documented in `.env.example` and the README.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
+
 SpeechProviderName = Literal["openai", "azure"]
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["info", "debug", "warning", "error"]
+UnknownBot = Literal["default", "refuse"]
 
 # The first of each is the default.
 SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure")
 LOG_FORMATS: tuple[LogFormat, ...] = ("json", "text")
 LOG_LEVELS: tuple[LogLevel, ...] = ("info", "debug", "warning", "error")
+UNKNOWN_BOT: tuple[UnknownBot, ...] = ("default", "refuse")
 VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse",
 )  # fmt: skip
@@ -25,6 +30,7 @@ VOICES = (
 SPEECH_ONLY_VOICES = ("fable", "nova", "onyx")
 """Known to OpenAI's speech endpoint only; the Realtime API makes noise of them."""
 
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 Choice = TypeVar("Choice", bound=str)
 
 
@@ -60,6 +66,13 @@ class Settings:
     allow_anonymous: bool
 
     events_url: str
+
+    bots_url: str
+    unknown_bot: UnknownBot
+    tool_secrets: Mapping[str, str] = field(repr=False)
+    genesys_region: str
+    genesys_client_id: str
+    genesys_client_secret: str = field(repr=False)
 
     max_calls: int
     max_call_s: float
@@ -119,6 +132,12 @@ class _Reader:
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
             events_url=self._address("EVENTS_URL", "file:./data/events", ("file:DIR", "off:")),
+            bots_url=self._address("BOTS_URL", "", ("file:DIR",)),
+            unknown_bot=self._choice("UNKNOWN_BOT", UNKNOWN_BOT),
+            tool_secrets=self._texts("TOOL_SECRETS"),
+            genesys_region=self._host("GENESYS_REGION"),
+            genesys_client_id=self._text("GENESYS_CLIENT_ID", ""),
+            genesys_client_secret=self._text("GENESYS_CLIENT_SECRET", ""),
             max_calls=self._integer("MAX_CALLS", 100, 1, 10_000),
             max_call_s=self._integer("MAX_CALL_SECONDS", 840, 10, 86_400),
             drain_s=self._integer("DRAIN_SECONDS", 110, 0, 86_400),
@@ -193,12 +212,26 @@ class _Reader:
 
     def _address(self, name: str, default: str, forms: tuple[str, ...]) -> str:
         text = self._env.get(name, default)
-        if not any(_has_form(text, form) for form in forms):
+        if text and not any(_has_form(text, form) for form in forms):
             # The scheme only: credentials come here when AUDIOHOOK_KEYS was meant.
             scheme, colon, rest = text.partition(":")
             shown = f"{scheme}:{rest and '...'}" if colon and scheme.isalpha() else "no scheme"
             self._expect(name, " or ".join(forms), shown)
         return text
+
+    def _host(self, name: str) -> str:
+        text = self._env.get(name, "").lower()
+        if text and not _HOST.fullmatch(text):
+            self._expect(name, "a host such as mypurecloud.de", text)
+        return text
+
+    def _texts(self, name: str) -> Mapping[str, str]:
+        """Return a JSON object of texts; what came is never shown, for it is secret."""
+        try:
+            return msgspec.json.decode(self._env.get(name, "{}"), type=dict[str, str])
+        except (msgspec.DecodeError, RecursionError):
+            self.problems.append(f'{name}: expected a JSON object of texts such as {{"KEY": "…"}}')
+            return {}
 
     def _expect(self, name: str, expected: str, got: str) -> None:
         self.problems.append(f"{name}: expected {expected}, got {got[:80]!r}")

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from service.audio.playout import HeardItem, PlayoutBuffer
 from service.audiohook.messages import Ping, PlaybackCompleted, PlaybackStarted
-from service.bots.port import VoiceActivity
+from service.bots.port import Bot
 from service.caller_audio import CallerAudio
 from service.receipt import Receipt
 from service.speech.port import (
@@ -20,7 +20,7 @@ from service.speech.port import (
     CallerTranscript,
     Usage,
 )
-from service.transcript import Transcript
+from service.transcript import Transcript, Turn
 
 LATEST_WORDS_MS = 10_000
 """Recognised words that take longer do not come any more (Realtime specification, 7.6)."""
@@ -40,14 +40,26 @@ class Turns:
         receipt: the counts.
     """
 
-    def __init__(self, vad: VoiceActivity, *, is_transcribed: bool = True) -> None:
+    def __init__(self, bot: Bot) -> None:
         self.playout = PlayoutBuffer()
         self.caller_audio = CallerAudio()
         self.transcript = Transcript()
         self.receipt = Receipt()
-        self._vad = vad
-        self._is_transcribed = is_transcribed
+        self._clips: set[str] = set()
         self._opened_at: float | None = None
+        self.follow(bot)
+
+    def follow(self, bot: Bot) -> None:
+        """Reckon with the turn detection of a bot that takes over."""
+        self._vad = bot.vad
+        self._is_transcribed = bool(bot.transcription_model)
+
+    def play_clip(self, item_id: str, pcmu: bytes, words: str, now: float) -> None:
+        """Let the caller hear a recording as a turn of the agent's; the provider knows nothing."""
+        self._clips.add(item_id)
+        self.transcript.agent_said(item_id, words, self.ms(now))
+        self.playout.push(item_id, pcmu)
+        self.playout.complete(item_id)
 
     def begin(self, now: float) -> None:
         """Start the call's clock: the caller's `open` came now."""
@@ -117,12 +129,16 @@ class Turns:
         return was_audible, heard
 
     def cut(self, now: float) -> list[HeardItem]:
-        """Forget all speech that was not heard and note how far it was."""
+        """Forget all speech that was not heard; return how far the provider's items were."""
         self.advance(now)
         heard = self.playout.clear(now)
         for item in heard:
             self._agent_heard(item, now)
-        return heard
+        return [item for item in heard if item.item_id not in self._clips]
+
+    def is_clip(self, turn: Turn) -> bool:
+        """True when the turn was a recording."""
+        return turn.item_id in self._clips
 
     def advance(self, now: float) -> None:
         """Note the agent's turns that have now been heard in full, and words that never came."""

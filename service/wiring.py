@@ -3,18 +3,23 @@
 They are imported when they are chosen, so that what a deployment does not use costs no start-up.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.bots.port import BotService
+from service.bots.port import BotsError, BotService
 from service.outbox.port import EventSink
 from service.secrets.port import SecretsError
-from service.settings import Settings
+from service.settings import VOICES, Settings
 from service.speech.port import SpeechProvider
+from service.tools.port import ToolKind
 
 if TYPE_CHECKING:
     from service.secrets.env import EnvSecrets
     from service.secrets.file import FileSecrets
+
+CATALOG = Path(__file__).parent / "bots" / "catalog"
+"""The bots that come with the service."""
 
 
 def make_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None":
@@ -53,11 +58,47 @@ def make_speech(settings: Settings) -> SpeechProvider:
     return RealtimeProvider(endpoint)
 
 
-def make_bots(settings: Settings) -> BotService:
-    """Return the bots."""
-    from service.bots.builtin import BuiltinBots
+def make_tool_kinds(settings: Settings) -> dict[str, ToolKind]:
+    """Return the kinds of tools by the name that a bot's file gives as `kind`.
 
-    return BuiltinBots(settings.openai_realtime_voice)
+    Close each of them at the end.
+    """
+    from service.tools.genesys_data_actions import DataActionKind
+    from service.tools.http import HttpKind
+    from service.tools.http_client import HttpClient
+    from service.tools.python import PythonKind
+
+    client = HttpClient()
+    data_actions = DataActionKind(
+        region=settings.genesys_region,
+        client_id=settings.genesys_client_id,
+        client_secret=settings.genesys_client_secret,
+        client=client,
+    )
+    return {"http": HttpKind(client), "python": PythonKind(), "genesys_data_action": data_actions}
+
+
+def make_bots(settings: Settings, kinds: Mapping[str, ToolKind]) -> BotService:
+    """Return the bots.
+
+    Raises:
+        BotsError: with every mistake of every file.
+    """
+    from service.bots.files import FileBots
+    from service.bots.functions import Deployment
+    from service.tools.arguments import compiled
+    from service.tools.call_control import control_tools
+
+    _, _, folder = settings.bots_url.partition(":")
+    deployment = Deployment(
+        kinds=kinds,
+        values=settings.tool_secrets,
+        control_tools=control_tools,
+        check_schema=compiled,
+        voices=VOICES,
+        default_voice=settings.openai_realtime_voice,
+    )
+    return FileBots(Path(folder) if folder else CATALOG, deployment)
 
 
 def make_events(settings: Settings) -> EventSink:
@@ -70,6 +111,10 @@ def make_events(settings: Settings) -> EventSink:
 
 def problems_of(settings: Settings) -> list[str]:
     """Return what only the implementations can see to be wrong with the settings."""
+    return [*_problems_of_secrets(settings), *_problems_of_bots(settings)]
+
+
+def _problems_of_secrets(settings: Settings) -> list[str]:
     name = "SECRETS_URL" if settings.secrets_url.startswith("file:") else "AUDIOHOOK_KEYS"
     try:
         store = make_secrets(settings)
@@ -77,4 +122,12 @@ def problems_of(settings: Settings) -> list[str]:
         return [f"{name}: {problem}" for problem in error.problems]
     if store is not None and store.key_count == 0:
         return [f"{name}: holds no API key, so that every caller would be refused"]
+    return []
+
+
+def _problems_of_bots(settings: Settings) -> list[str]:
+    try:
+        make_bots(settings, make_tool_kinds(settings))
+    except BotsError as error:
+        return [f"BOTS_URL: {problem}" for problem in error.problems]
     return []

@@ -1,10 +1,11 @@
-"""One call between a caller and a speech provider that both live in memory."""
+"""One call between a caller and a speech provider that both live in memory, in virtual time."""
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from starlette.types import Message
@@ -12,17 +13,24 @@ from starlette.websockets import WebSocket
 
 from scripts.emulators.genesys import CallSetup
 from scripts.emulators.genesys_setup import NULL_UUID, open_parameters
-from service import farewell
 from service.app import utc_now
-from service.audio.playout import HeardItem
+from service.audiohook.state import LIVENESS_TIMEOUT_S
 from service.audiohook.upgrade import CallIdentity
-from service.bots.builtin import DEFAULT_BOT, BuiltinBots
-from service.bots.port import Bot
-from service.call import CallSession
+from service.bots.port import Bot, DigitField, Greeting, Keypad, Limits, McpServer
+from service.call import GREETING, MAX_RATE_LIMITS, CallSession
 from service.call_services import CallServices
+from service.dtmf import DigitRules
+from service.farewell import SAY_DEADLINE_S
+from service.outputs import MASK
 from service.receipt import MAX_ERRORS
+from service.silence import SilencePolicy
 from service.speech import port as speech
+from service.tools.call_control import control_tools
+from service.tools.port import Arguments, Tool, ToolContext, TransferToAgent
 from tests.e2e.bridge import MemorySink
+from tests.emulators.realtime_client import run
+from tests.fake_speech import FakeProvider
+from tests.plain_bot import PLAIN_BOT, Bots
 
 SETUP = CallSetup("ws://bridge.example.com/audiohook", "key")
 
@@ -79,7 +87,7 @@ class Line:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so that changes when the call writes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not is_so():
                 self.news.clear()
                 await self.news.wait()
@@ -94,91 +102,23 @@ class Line:
         self.news.set()
 
 
-class Session:
-    """A conversation that yields what a test puts into it, exceptions included."""
-
-    model = "a-model"
-
-    def __init__(self) -> None:
-        self.events: asyncio.Queue[speech.SpeechEvent | Exception] = asyncio.Queue()
-        self.said: list[str] = []
-        self.texts: list[str] = []
-        self.results: list[tuple[str, str, str]] = []
-        self.interruptions: list[list[HeardItem]] = []
-        self.audio = bytearray()
-        self.is_closed = False
-        self.audio_fault: Exception | None = None
-        self.say_fault: Exception | None = None
-
-    def yields(self, *events: speech.SpeechEvent | Exception) -> None:
-        for event in events:
-            self.events.put_nowait(event)
-
-    async def send_audio(self, pcmu: bytes) -> None:
-        if self.audio_fault:
-            raise self.audio_fault
-        self.audio += pcmu
-
-    async def send_text(self, text: str) -> None:
-        self.texts.append(text)
-
-    async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
-        self.results.append((call_id, output, then_say))
-
-    async def say(self, instruction: str, *, may_use_tools: bool = True) -> None:
-        if self.say_fault and instruction != DEFAULT_BOT.greeting:
-            raise self.say_fault
-        self.said.append(instruction)
-
-    async def interrupt(self, heard: Sequence[HeardItem]) -> None:
-        self.interruptions.append(list(heard))
-
-    async def aclose(self) -> None:
-        self.is_closed = True
-
-    def __aiter__(self) -> AsyncIterator[speech.SpeechEvent]:
-        return self
-
-    async def __anext__(self) -> speech.SpeechEvent:
-        event = await self.events.get()
-        if isinstance(event, Exception):
-            self.events.put_nowait(event)  # a lost conversation stays lost
-            raise event
-        return event
-
-
-class Provider:
-    """Connects to the one session once `is_reachable`."""
-
-    def __init__(self) -> None:
-        self.session = Session()
-        self.is_reachable = asyncio.Event()
-        self.is_reachable.set()
-        self.is_asked = False
-
-    async def connect(self, bot: Bot) -> Session:
-        del bot
-        self.is_asked = True
-        await self.is_reachable.wait()
-        return self.session
-
-
 class Studio:
     """A call with both its ends."""
 
-    def __init__(self, *, max_call_s: float = 60.0) -> None:
+    def __init__(self, *bots: Bot, max_call_s: float = 600.0) -> None:
         self.line = Line()
-        self.provider = Provider()
+        self.provider = FakeProvider()
         self.session = self.provider.session
         self.sink = MemorySink()
         self.crash: BaseException | None = None
         self.call: CallSession
+        self.clock = asyncio.get_running_loop().time
         self._services = CallServices(
-            bots=BuiltinBots("marin"),
+            bots=Bots(*bots),
             speech=self.provider,
             events=self.sink,
             max_call_s=max_call_s,
-            clock=time.monotonic,
+            clock=self.clock,
             wall_clock=utc_now,
         )
 
@@ -196,9 +136,20 @@ class Studio:
         """Open the session and wait until the model is connected."""
         self.line.say("open", open_parameters(SETUP))
         await self.line.next_of("opened")
-        async with asyncio.timeout(5):
-            while not self.session.said and self.provider.is_reachable.is_set():
-                await asyncio.sleep(0)
+        while not self.provider.asked:
+            await asyncio.sleep(0)
+        await self.settles()
+
+    async def settles(self) -> None:
+        """Let everything happen that needs no time."""
+        for _ in range(30):
+            await asyncio.sleep(0)
+
+    async def hangs_up(self) -> None:
+        """Close the session as a caller does who hangs up."""
+        self.line.say("close", {"reason": "end"})
+        await self.line.next_of("closed")
+        self.line.vanish()
 
     @property
     def ended(self) -> dict[str, Any]:
@@ -208,18 +159,20 @@ class Studio:
         return data
 
 
-def play(script: Callable[[Studio], Awaitable[None]], **settings: float) -> Studio:
+def play(
+    script: Callable[[Studio], Coroutine[Any, Any, None]], *bots: Bot, **settings: float
+) -> Studio:
     """Run a call with its script to the end of both."""
 
-    async def run() -> Studio:
-        studio = Studio(**settings)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async def call() -> Studio:
+        studio = Studio(*bots, **settings)
+        async with asyncio.timeout(3_600), asyncio.TaskGroup() as group:
             serving = group.create_task(studio.run())
             await script(studio)
             await serving
         return studio
 
-    return asyncio.run(run(), debug=False)
+    return run(call())
 
 
 def speech_of(ms: int, item_id: str = "item_1") -> list[speech.SpeechEvent]:
@@ -244,7 +197,7 @@ async def crash_of_the_caller_pump(studio: Studio) -> None:
 
 async def crash_of_the_playout_pump(studio: Studio) -> None:
     await studio.opened()
-    studio.session.say_fault = RuntimeError("a bug")
+    studio.session.say_faults[PLAIN_BOT.handover] = RuntimeError("a bug")
     studio.call.drain()
 
 
@@ -364,9 +317,8 @@ def test_a_drain_lets_the_model_tell_the_caller_first():
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.call.drain()
-        async with asyncio.timeout(5):
-            while DEFAULT_BOT.handover not in studio.session.said:
-                await asyncio.sleep(0)
+        await studio.settles()
+        assert PLAIN_BOT.handover in studio.session.said
         heard_before.append(bool(studio.line.messages("disconnect")))
         studio.session.yields(*speech_of(200), speech.AgentTurnDone())
         await studio.line.next_of("disconnect")
@@ -393,7 +345,7 @@ def test_a_second_drain_changes_nothing():
 
     studio = play(script)
 
-    assert studio.session.said.count(DEFAULT_BOT.handover) == 1
+    assert studio.session.said.count(PLAIN_BOT.handover) == 1
     assert len(studio.line.messages("disconnect")) == 1
 
 
@@ -402,24 +354,26 @@ def test_a_model_that_is_lost_before_its_farewell_does_not_keep_the_caller():
         await studio.opened()
         studio.session.yields(speech.SpeechError("closed_1006", retryable=True))
         studio.call.drain()
-        await studio.line.next_of("disconnect")  # within 5 s; the farewell's deadline is 10
+        await studio.line.next_of("disconnect")
         studio.line.vanish()
 
-    assert play(script).ended["end_reason"] == "drain"
+    ended = play(script).ended
+
+    assert ended["end_reason"] == "drain"
+    assert ended["duration_ms"] < 1_000
 
 
-def test_a_model_that_never_says_its_farewell_does_not_keep_the_caller(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(farewell, "SAY_DEADLINE_S", 0.1)
-
+def test_a_model_that_never_says_its_farewell_does_not_keep_the_caller():
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.call.drain()
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
-    assert play(script).ended["end_reason"] == "drain"
+    ended = play(script).ended
+
+    assert ended["end_reason"] == "drain"
+    assert ended["duration_ms"] == pytest.approx(1_000 * SAY_DEADLINE_S, abs=10)
 
 
 def test_a_caller_who_interrupts_the_farewell_is_let_go():
@@ -444,31 +398,40 @@ def test_an_unknown_function_is_answered_and_the_call_goes_on():
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.session.yields(speech.ToolCall("call_1", "order_pizza", "{}"))
-        async with asyncio.timeout(5):
-            while not studio.session.results:
-                await asyncio.sleep(0)
-        studio.line.say("close", {"reason": "end"})
-        await studio.line.next_of("closed")
-        studio.line.vanish()
+        await studio.settles()
+        await studio.hangs_up()
 
     studio = play(script)
 
-    assert studio.session.results == [("call_1", '{"error":"unknown function"}', "")]
+    ((call_id, output, _),) = studio.session.results
+    assert (call_id, json.loads(output)["error"]["code"]) == ("call_1", "unknown_function")
     assert studio.ended["end_reason"] == "caller_hangup"
 
 
 @pytest.mark.parametrize("arguments", ["", "{nope", "[]", '{"reason": 5}', "null", "[" * 5_000])
-def test_a_transfer_with_odd_arguments_is_a_transfer(arguments: str):
+def test_a_transfer_with_odd_arguments_is_answered_and_the_next_one_is_a_transfer(arguments: str):
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.session.yields(speech.ToolCall("call_1", "transfer_to_agent", arguments))
+        await studio.settles()
+        assert not studio.line.messages("disconnect")
+        await transfer(studio, "asked", "call_2")
         studio.session.yields(speech.AgentTurnDone())
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
-    outputs = play(script).ended["output_variables"]
+    studio = play(script)
 
-    assert outputs == {"BOT_STATUS": "transfer", "HANDOVER_REASON": "", "HANDOVER_SUMMARY": ""}
+    call_id, output, then_say = studio.session.results[0]
+    assert (call_id, then_say) == ("call_1", "")
+    assert json.loads(output)["error"]["code"] == "invalid_arguments"
+    assert studio.ended["output_variables"] == {
+        "BOT_STATUS": "transfer",
+        "END_REASON": "transfer",
+        "TRANSFER_REASON": "asked",
+        "TRANSFER_TARGET": "",
+        "SUMMARY": "",
+    }
 
 
 def test_a_model_that_ended_the_call_without_a_word_is_asked_for_one():
@@ -479,7 +442,7 @@ def test_a_model_that_ended_the_call_without_a_word_is_asked_for_one():
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
-    assert play(script).session.results == [("call_1", '{"ok":true}', DEFAULT_BOT.farewell)]
+    assert play(script).session.results == [("call_1", '{"ok":true}', PLAIN_BOT.farewell)]
 
 
 def test_audio_from_before_the_model_was_there_is_not_lost():
@@ -490,9 +453,7 @@ def test_audio_from_before_the_model_was_there_is_not_lost():
             studio.line.hear(sample * 800)
         await asyncio.sleep(0.05)
         studio.provider.is_reachable.set()
-        async with asyncio.timeout(5):
-            while len(studio.session.audio) < 1_600:
-                await asyncio.sleep(0)
+        await studio.settles()
         studio.line.vanish()
 
     assert play(script).session.audio == b"\x01" * 800 + b"\x02" * 800
@@ -510,7 +471,7 @@ def test_a_probe_never_reaches_the_model():
 
     studio = play(script)
 
-    assert not studio.provider.is_asked
+    assert studio.provider.asked == []
     assert studio.sink.events == []
 
 
@@ -545,7 +506,7 @@ def test_the_first_ending_function_decides_what_is_handed_over():
         await studio.line.next_of("closed")
         studio.line.vanish()
 
-    assert play(script).ended["output_variables"]["HANDOVER_REASON"] == "first"
+    assert play(script).ended["output_variables"]["TRANSFER_REASON"] == "first"
 
 
 def test_a_caller_who_hangs_up_during_the_farewell_was_not_handed_over():
@@ -593,7 +554,7 @@ def test_a_function_call_during_the_farewell_is_answered_and_keeps_the_first_rea
 
     assert [call_id for call_id, _, _ in studio.session.results] == ["call_1"]
     variables = studio.ended["output_variables"]
-    assert (variables["BOT_STATUS"], variables["HANDOVER_REASON"]) == ("shutdown", "")
+    assert (variables["BOT_STATUS"], variables["TRANSFER_REASON"]) == ("shutdown", "")
 
 
 def test_a_long_answer_makes_way_when_time_is_up():
@@ -656,7 +617,7 @@ def test_a_breach_of_the_protocol_at_the_moment_of_a_drain_is_no_crash():
         studio.session.yields(*speech_of(60_000))
         await studio.line.until(lambda: any(message.get("bytes") for message in studio.line.sent))
         studio.call.drain()
-        studio.call._connection.disconnect(reason="error", now=time.monotonic())
+        studio.call._connection.disconnect(reason="error", now=studio.clock())
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
@@ -664,3 +625,427 @@ def test_a_breach_of_the_protocol_at_the_moment_of_a_drain_is_no_crash():
 
     assert studio.crash is None
     assert studio.line.messages("event") == []
+
+
+def test_a_client_that_complains_of_the_rate_again_and_again_gets_the_call_back():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        for _ in range(MAX_RATE_LIMITS):
+            assert not studio.line.messages("disconnect")
+            studio.line.say("error", {"code": 429, "message": "slow down"})
+            await studio.settles()
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script)
+
+    assert studio.ended["end_reason"] == "rate_limited"
+    assert studio.ended["transport"]["rate_limited"] == MAX_RATE_LIMITS
+
+
+def test_a_caller_of_whom_nothing_comes_any_more_is_gone():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        await asyncio.sleep(LIVENESS_TIMEOUT_S + 0.1)
+
+    studio = play(script)
+
+    assert studio.line.close_code == 1001
+    assert studio.ended["end_reason"] == "socket_lost"
+
+
+def test_words_that_run_ahead_of_the_sound_are_told_when_it_was_heard():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(
+            speech.AgentTranscript("item_1", "some ", is_final=False), *speech_of(400)
+        )
+        await asyncio.sleep(1)
+        await studio.hangs_up()
+
+    (turn,) = play(script).sink.of(SETUP.session_id, "call.turn.v1")
+
+    assert (turn["data"]["text"], turn["data"]["heard_ms"]) == ("some words", 400)
+
+
+def test_a_message_that_cannot_be_is_a_bug_of_ours():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        nothing: Any = object()
+        with pytest.raises(AssertionError):
+            studio.call._on_message(nothing, studio.clock())
+        await studio.hangs_up()
+
+    assert play(script).crash is None
+
+
+# Functions.
+
+
+def working(seconds: float, result: object = "done", **changes: Any) -> Tool:
+    """A function that works for so long."""
+
+    async def work(arguments: Arguments, context: ToolContext) -> object:
+        del arguments, context
+        await asyncio.sleep(seconds)
+        return result
+
+    fields = {"description": "", "parameters": {"type": "object"}, "timeout_s": 60.0, **changes}
+    return Tool(name="look_up", run=work, **fields)
+
+
+def with_tools(*tools: Tool) -> Bot:
+    return replace(PLAIN_BOT, tools=(*tools, *PLAIN_BOT.tools))
+
+
+LOOK_UP = speech.ToolCall("call_1", "look_up", "{}")
+
+
+def test_a_caller_may_interrupt_while_a_function_runs():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(speech.AgentTurnDone(), *speech_of(5_000), LOOK_UP)
+        await asyncio.sleep(1)
+        studio.session.yields(
+            speech.CallerSpeechStarted("item_2", 0), speech.CallerSpeechStopped("item_2", 900)
+        )
+        await studio.line.next_of("event")
+        assert studio.session.results == []
+        await asyncio.sleep(2.5)
+        await studio.hangs_up()
+
+    studio = play(script, with_tools(working(3)))
+
+    ((heard,),) = studio.session.interruptions
+    assert heard.item_id == "item_1"
+    assert heard.heard_ms == pytest.approx(1_000, abs=100)
+    assert studio.session.results == [("call_1", '"done"', "")]
+    assert studio.ended["counts"]["interruptions_by_caller"] == 1
+
+
+def test_pings_are_answered_while_a_function_hangs():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(LOOK_UP)
+        for count in range(1, 6):
+            await asyncio.sleep(5)
+            studio.line.say("ping", {})
+            await studio.settles()
+            assert len(studio.line.messages("pong")) == count
+        await studio.hangs_up()
+
+    studio = play(script, with_tools(working(3_600, timeout_s=20.0)))
+
+    ((call_id, output, _),) = studio.session.results
+    assert (call_id, json.loads(output)["error"]["code"]) == ("call_1", "timeout")
+
+
+def test_a_caller_who_hangs_up_cancels_functions():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(LOOK_UP)
+        await asyncio.sleep(1.5)
+        await studio.hangs_up()
+
+    studio = play(script, with_tools(working(50)))
+
+    (use,) = studio.ended["tools"]
+    assert (use["name"], use["outcome"]) == ("look_up", "cancelled")
+    assert use["duration_ms"] == pytest.approx(1_500, abs=5)
+    assert studio.ended["end_reason"] == "caller_hangup"
+    assert studio.session.results == []
+
+
+def test_after_the_hang_up_no_function_begins():
+    """It may order something for a caller who has just given up."""
+
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.line.say("close", {"reason": "end"})
+        await studio.line.next_of("closed")
+        studio.session.yields(LOOK_UP)
+        await asyncio.sleep(1)
+        studio.line.vanish()
+
+    studio = play(script, with_tools(working(0)))
+
+    assert studio.ended["tools"] == []
+    assert studio.session.results == []
+
+
+def test_a_function_may_be_called_in_the_same_breath_as_speech():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(*speech_of(400), replace(LOOK_UP, has_spoken=True))
+        await asyncio.sleep(2)
+        await studio.hangs_up()
+
+    studio = play(script, with_tools(working(1)))
+
+    assert studio.session.results == [("call_1", '"done"', "")]
+    (turn,) = studio.sink.of(SETUP.session_id, "call.turn.v1")
+    assert (turn["data"]["heard_ms"], turn["data"]["interrupted"]) == (400, False)
+
+
+def test_a_function_of_a_remote_server_is_in_the_receipt():
+    shop = McpServer(label="shop", url="https://shop.example.com", allowed_tools=("stock",))
+
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(speech.RemoteToolUsed("shop", "stock", has_failed=False))
+        await studio.settles()
+        await studio.hangs_up()
+
+    (use,) = play(script, replace(PLAIN_BOT, mcp_servers=(shop,))).ended["tools"]
+
+    assert (use["name"], use["server"], use["outcome"]) == ("stock", "shop", "ok")
+
+
+def test_the_bot_that_takes_over_is_in_the_receipt():
+    loans = replace(PLAIN_BOT, bot_id="loans")
+    bot = replace(PLAIN_BOT, tools=control_tools(("switch_bot",), specialists={"loans": ""}))
+
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(speech.ToolCall("call_1", "switch_bot", '{"bot":"loans"}'))
+        await studio.settles()
+        studio.session.yields(speech.BotChanged("loans"))
+        await studio.settles()
+        await studio.hangs_up()
+
+    studio = play(script, bot, loans)
+
+    assert studio.ended["bot_id"] == "default"
+    assert studio.ended["bot_ids"] == ["default", "loans"]
+    assert studio.session.results == [("call_1", '{"ok":true}', loans.takeover)]
+
+
+# A recorded greeting.
+
+CLIP = replace(
+    PLAIN_BOT,
+    facts="Her name is Ada.",
+    greeting=Greeting(clip=b"\x20" * 8_000, words="one two three four five"),
+)
+
+
+def test_a_clip_is_heard_before_the_model_is_there_and_told_to_it():
+    async def script(studio: Studio) -> None:
+        studio.provider.is_reachable.clear()
+        await studio.opened()
+        await asyncio.sleep(2)
+        studio.provider.is_reachable.set()
+        await studio.settles()
+        await studio.hangs_up()
+
+    studio = play(script, CLIP)
+
+    assert b"".join(it["bytes"] for it in studio.line.sent if it.get("bytes")) == b"\x20" * 8_000
+    assert studio.session.notes == [
+        ("agent", "one two three four five", False),
+        ("system", "Her name is Ada.", False),
+    ]
+    assert studio.session.said == []
+    assert studio.ended["greeting_ms"] == 0
+
+
+def test_a_clip_that_was_heard_in_part_is_told_in_part():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        await asyncio.sleep(0.5)
+        studio.session.yields(speech.CallerSpeechStarted("item_1", 300))
+        await studio.line.next_of("event")
+        await studio.settles()
+        await studio.hangs_up()
+
+    studio = play(script, CLIP)
+
+    # Nothing to truncate: the provider does not know the clip.
+    assert studio.session.interruptions == [[]]
+    assert ("agent", "one two", False) in studio.session.notes
+    turn = studio.sink.of(SETUP.session_id, "call.turn.v1")[0]["data"]
+    assert (turn["text"], turn["text_generated"]) == ("one two", "one two three four five")
+    assert (turn["interrupted"], turn["heard_ms"]) == (True, 500)
+    assert turn["item_id"] == GREETING
+
+
+def test_a_clip_of_which_nothing_was_heard_is_not_told():
+    async def script(studio: Studio) -> None:
+        studio.line.say("open", open_parameters(SETUP))
+        studio.line.say("close", {"reason": "end"})
+        await studio.line.next_of("closed")
+        studio.line.vanish()
+
+    studio = play(script, CLIP)
+
+    (turn,) = studio.sink.of(SETUP.session_id, "call.turn.v1")
+    assert (turn["data"]["text"], turn["data"]["heard_ms"]) == ("", 0)
+    assert "agent" not in [speaker for speaker, _, _ in studio.session.notes]
+
+
+# Keys.
+
+
+@pytest.mark.parametrize(("is_speaking", "interruptions"), [(True, 1), (False, 0)])
+def test_a_key_interrupts_the_agent_where_it_speaks(is_speaking: bool, interruptions: int):
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        if is_speaking:
+            studio.session.yields(*speech_of(5_000))
+        await asyncio.sleep(1)
+        studio.line.say("dtmf", {"digit": "1"})
+        await studio.settles()
+        await studio.hangs_up()
+
+    studio = play(script, replace(PLAIN_BOT, keypad=Keypad(interrupts=True)))
+
+    assert len(studio.line.messages("event")) == interruptions
+    assert studio.ended["counts"]["interruptions_by_caller"] == interruptions
+    assert studio.ended["counts"]["dtmf_events"] == 1
+    assert [heard.item_id for (heard,) in studio.session.interruptions] == [
+        "item_1"
+    ] * interruptions
+
+
+def test_a_key_ends_the_call_with_the_words_of_the_bot():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(*speech_of(60_000))
+        await asyncio.sleep(1)
+        studio.line.say("dtmf", {"digit": "0"})
+        await studio.settles()
+        assert studio.session.said_without_tools == [PLAIN_BOT.handover]
+        studio.session.yields(*speech_of(500, "item_2"), speech.AgentTurnDone())
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script, replace(PLAIN_BOT, keypad=Keypad(keys={"0": TransferToAgent("key")})))
+
+    assert studio.ended["duration_ms"] < 5_000
+    assert studio.ended["output_variables"]["TRANSFER_REASON"] == "key"
+    assert studio.ended["end_reason"] == "transfer"
+
+
+def test_a_secret_number_reaches_the_flow_and_nobody_else(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    pin = DigitField(
+        name="pin", description="", rules=DigitRules(first_s=10.0), is_sensitive=True, output="PIN"
+    )
+    tools = control_tools(("collect_digits", "end_call"), digit_fields={"pin": ""})
+    bot = replace(PLAIN_BOT, tools=tools, digit_fields={"pin": pin}, outputs={"PIN": ""})
+
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(speech.ToolCall("call_1", "collect_digits", '{"field":"pin"}'))
+        await studio.settles()
+        for key in "4711#":
+            studio.line.say("dtmf", {"digit": key})
+        await studio.settles()
+        studio.session.yields(speech.ToolCall("call_2", "end_call", "{}", has_spoken=True))
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script, bot)
+
+    (disconnect,) = studio.line.messages("disconnect")
+    assert disconnect["parameters"]["outputVariables"]["PIN"] == "4711"
+    assert studio.ended["output_variables"]["PIN"] == MASK
+    kept = (studio.sink.events, studio.session.results, [vars(it) for it in caplog.records])
+    assert "4711" not in str(kept)
+
+
+# The line, and time.
+
+
+def test_what_was_being_said_before_a_secure_pause_is_forgotten():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(speech.CallerSpeechStarted("item_1", 300))
+        await studio.settles()
+        studio.line.say("paused")
+        studio.line.hear(b"\xff" * 1_600)
+        studio.line.say("dtmf", {"digit": "7"})
+        await asyncio.sleep(5)
+        studio.line.say("resumed", {"start": "PT1S", "discarded": "PT5S"})
+        studio.line.hear(b"\x01" * 1_600)
+        await asyncio.sleep(5)
+        await studio.hangs_up()
+
+    studio = play(script)
+
+    assert studio.session.forgotten == 1
+    assert bytes(studio.session.audio) == b"\x01" * 1_600
+    assert studio.session.notes == []
+
+
+def test_a_change_of_the_language_is_told_to_the_model():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.line.say("update", {"language": "de-AT"})
+        await studio.line.next_of("updated")
+        await studio.settles()
+        await studio.hangs_up()
+
+    studio = play(script, replace(PLAIN_BOT, languages=("en", "de")))
+
+    ((speaker, text, wants_reply),) = studio.session.notes
+    assert (speaker, wants_reply) == ("system", False)
+    assert "de-AT" in text
+
+
+@pytest.mark.parametrize(("then", "disposition"), [("transfer", "escalated"), ("end", "abandoned")])
+def test_a_caller_who_says_nothing_is_let_go(then: Literal["transfer", "end"], disposition: str):
+    words = {"transfer": PLAIN_BOT.handover, "end": PLAIN_BOT.farewell}[then]
+
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(*speech_of(1_000), speech.AgentTurnDone())
+        await asyncio.sleep(6.2)
+        assert studio.session.said[-1] == words
+        studio.session.yields(*speech_of(500, "item_2"), speech.AgentTurnDone())
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    ended = play(script, replace(PLAIN_BOT, silence=SilencePolicy(5.0, (), then))).ended
+
+    assert (ended["end_reason"], ended["disposition"]) == ("no_input", disposition)
+    assert ended["output_variables"]["BOT_STATUS"] == "no_input"
+
+
+def test_the_shorter_limit_of_the_bot_holds():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        await asyncio.sleep(10.1)
+        studio.session.yields(*speech_of(500), speech.AgentTurnDone())
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    limits = Limits(max_call_s=10.0, warn_before_s=4.0, warning="Warn.")
+    studio = play(script, replace(PLAIN_BOT, limits=limits))
+
+    assert studio.session.said[-2:] == ["Warn.", PLAIN_BOT.handover]
+    assert studio.ended["end_reason"] == "max_duration"
+
+
+def test_a_hang_up_still_tells_what_the_flow_would_have_got():
+    bot = replace(
+        PLAIN_BOT,
+        tools=control_tools(("set_output_variable",), outputs={"MOOD": ""}),
+        outputs={"MOOD": ""},
+    )
+
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        arguments = '{"name":"MOOD","value":"glad"}'
+        studio.session.yields(speech.ToolCall("call_1", "set_output_variable", arguments))
+        await studio.settles()
+        await studio.hangs_up()
+
+    assert play(script, bot).ended["output_variables"] == {
+        "BOT_STATUS": "",
+        "END_REASON": "caller_hangup",
+        "TRANSFER_REASON": "",
+        "TRANSFER_TARGET": "",
+        "SUMMARY": "",
+        "MOOD": "glad",
+    }

@@ -11,6 +11,7 @@ from service.call_events import (
     CallEvent,
     Disposition,
     EndReason,
+    ToolUse,
     TurnData,
     disposition_of,
     to_json,
@@ -97,6 +98,15 @@ def test_ordinary_turn_does_not_repeat_what_is_the_rule():
     assert (written["text"], written["interrupted"]) == ("", False)
 
 
+def test_function_of_ours_names_no_server():
+    assert msgspec.to_builtins(ToolUse(name="look_up", at_ms=5, outcome="ok")) == {
+        "name": "look_up",
+        "at_ms": 5,
+        "outcome": "ok",
+        "duration_ms": None,
+    }
+
+
 def test_absent_facts_are_null():
     data = msgspec.structs.replace(STARTED.data, correlation_id=None)
 
@@ -109,6 +119,7 @@ TABLE: list[tuple[EndReason, Disposition, str | None]] = [
     ("bot_completed", "contained", "completed"),
     ("socket_lost", "abandoned", None),
     ("transfer", "escalated", "transfer"),
+    ("no_input", "escalated", "no_input"),
     ("max_duration", "escalated", "max_duration"),
     ("provider_error", "failed", "failed"),
     ("protocol_error", "failed", "failed"),
@@ -130,6 +141,15 @@ def test_caller_who_hangs_up_was_served_when_the_last_word_was_heard():
     assert disposition_of("caller_hangup", was_last_word_heard=True) == "contained"
     assert disposition_of("caller_hangup", was_last_word_heard=False) == "abandoned"
     assert "caller_hangup" not in BOT_STATUS
+
+
+@pytest.mark.parametrize("reason", get_args(EndReason))
+def test_only_a_silent_caller_can_be_given_up(reason: EndReason):
+    usual = disposition_of(reason, was_last_word_heard=True)
+
+    given_up = disposition_of(reason, was_last_word_heard=True, was_given_up=True)
+
+    assert given_up == ("abandoned" if reason == "no_input" else usual)
 
 
 def test_table_knows_every_end():

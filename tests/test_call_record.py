@@ -75,8 +75,7 @@ def record(sink: Sink) -> CallRecord:
 
 def end(record: CallRecord) -> None:
     record.ended(
-        Receipt(),
-        bot_id="default",
+        Receipt(bot_ids=["default"]),
         end_reason="bot_completed",
         duration_ms=5_000,
         turns=[],
@@ -190,8 +189,7 @@ def test_ended_dates_the_beginning(sink: Sink, record: CallRecord):
     record.started(bot_id="default", setup_ms=5)
 
     data = record.ended(
-        Receipt(),
-        bot_id="default",
+        Receipt(bot_ids=["default"]),
         end_reason="drain",
         duration_ms=5_000,
         turns=[Turn(1, "agent", "a", 0, 0)],

@@ -72,7 +72,13 @@ class Store:
 class Door:
     """A gate with its fakes."""
 
-    def __init__(self, *, lookup_timeout_s: float = 1.0, public_host: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lookup_timeout_s: float = 1.0,
+        public_host: str | None = None,
+        knows_bot: Callable[[str], bool] | None = None,
+    ) -> None:
         self.time = VirtualTime()
         self.store = Store()
         self.hmacs = 0
@@ -85,6 +91,7 @@ class Door:
             sleep=self.time.sleep,
             verifier=SignatureVerifier(max_secrets=8, hmac_sha256=self._hmac),
             lookup_timeout_s=lookup_timeout_s,
+            knows_bot=knows_bot,
         )
 
     def _hmac(self, key: bytes, message: bytes) -> bytes:
@@ -406,3 +413,33 @@ def test_configured_credentials_are_asked_for_even_if_anonymous_callers_are_allo
 def test_gate_without_credentials_must_be_told_to_stand_open():
     with pytest.raises(ValueError, match="got neither"):
         Gate(secrets=None, public_host=None, allow_anonymous=False, wall_clock=lambda: NOW_S)
+
+
+# Bots.
+
+
+def test_unknown_bot_is_refused_to_whom_is_authentic():
+    asked: list[str] = []
+
+    def knows_bot(bot_id: str) -> bool:
+        asked.append(bot_id)
+        return False
+
+    door = Door(knows_bot=knows_bot)
+    refused = door.refusal(signed())
+
+    assert (refused.status, refused.reason) == (404, "bot_unknown")
+    assert len(asked) == 1
+    assert door.gate.counts.refused == {"bot_unknown": 1}
+
+
+def test_nobody_learns_which_bots_there_are_without_credentials():
+    door = Door(knows_bot=lambda bot_id: False)
+
+    refused = door.refusal(unsigned(x_api_key="unknown-key"))
+
+    assert refused.status == 401
+
+
+def test_known_bot_is_admitted():
+    assert run(Door(knows_bot=lambda bot_id: True).gate.admit(signed()))

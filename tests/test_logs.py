@@ -284,7 +284,7 @@ def test_line_of_a_finished_call_has_no_words(output: Output, log_format: LogFor
     output.configure(log_format)
     assert isinstance(ENDED.data, CallEndedData)
 
-    logs.log_call(msgspec.structs.replace(ENDED.data, output_variables={"HANDOVER_SUMMARY": WORDS}))
+    logs.log_call(msgspec.structs.replace(ENDED.data, output_variables={"SUMMARY": WORDS}))
 
     text = output.text()
     assert text

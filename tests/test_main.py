@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from service import __main__ as command
+from service import wiring
 from service.server import CallServer
-from service.settings import Settings
+from service.settings import VOICES, Settings
 
 GOOD = {"OPENAI_API_KEY": "a-model-key", "ALLOW_ANONYMOUS": "1", "EVENTS_URL": "off:"}
 
@@ -76,3 +77,31 @@ def test_building_opens_no_port_and_writes_no_file(alone: Path):
 
     assert not server.started
     assert list(alone.iterdir()) == []
+
+
+def test_mistakes_in_the_bots_files_are_problems_of_the_start(
+    alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (alone / "bots").mkdir()
+    (alone / "bots" / "default.toml").write_text("instructions = 'Be brief.'\nvoise = 'marin'\n")
+    (alone / "bots" / "bank.toml").write_text("instructions = 'Be brief.'\nvoice = 'fable'\n")
+    for name, value in (GOOD | {"BOTS_URL": "file:bots", "PORT": "x"}).items():
+        monkeypatch.setenv(name, value)
+
+    code = command.main()
+
+    lines = sorted(capsys.readouterr().err.splitlines())
+    assert code == 2
+    assert [line.partition(", got")[0] for line in lines] == [
+        f"BOTS_URL: bank.toml: voice: expected one of {', '.join(VOICES)}, or voice_… for your own",
+        "BOTS_URL: default.toml: voise: no such key; did you mean voice?",
+        "PORT: expected a whole number from 0 to 65535",
+    ]
+
+
+def test_a_folder_of_bots_that_is_not_there_is_a_problem():
+    assert "BOTS_URL" in str(problems_of(BOTS_URL="file:./nowhere"))
+
+
+def problems_of(**changes: str) -> list[str]:
+    return wiring.problems_of(Settings.from_env(GOOD | changes))

@@ -1,8 +1,8 @@
 import pytest
 
 from service.audiohook.counters import Counters
-from service.call_events import CallEndedData, EndReason, Transport
-from service.receipt import Receipt, was_last_word_heard
+from service.call_events import CallEndedData, EndReason, ToolUse, Transport
+from service.receipt import MAX_ERRORS, MAX_TOOL_USES, Receipt, was_last_word_heard
 from service.transcript import Speaker, Turn
 from tests.contracts.event_examples import AT
 
@@ -17,8 +17,9 @@ def end(
     turns: list[Turn] | None = None,
     counters: Counters | None = None,
 ) -> CallEndedData:
+    receipt.bot_ids = receipt.bot_ids or ["bot"]
     return receipt.ended(
-        ids=("session", "conversation", "organization", "bot"),
+        ids=("session", "conversation", "organization"),
         started_at=AT,
         duration_ms=9_000,
         end_reason=reason,
@@ -154,3 +155,47 @@ def test_caller_was_served_when_an_agent_turn_was_heard_after_the_last_caller_tu
 ):
     assert was_last_word_heard(turns) is is_heard
     assert (end(Receipt(), turns=turns).disposition == "contained") is is_heard
+
+
+def test_first_bot_answered_the_call_and_all_that_served_it_are_named():
+    data = end(Receipt(bot_ids=["reception", "bank", "reception"]))
+
+    assert data.bot_id == "reception"
+    assert data.bot_ids == ("reception", "bank", "reception")
+
+
+def test_functions_are_listed_in_the_order_of_their_ends():
+    receipt = Receipt()
+    uses = [ToolUse(name=name, at_ms=0, outcome="ok") for name in ("slow", "quick")]
+
+    for use in uses:
+        receipt.add_tool_use(use)
+
+    assert end(receipt).tools == tuple(uses)
+    assert end(receipt).counts.tool_calls == 2
+
+
+def test_all_functions_are_counted_and_so_many_are_listed():
+    receipt = Receipt()
+
+    for _ in range(MAX_TOOL_USES + 5):
+        receipt.add_tool_use(ToolUse(name="look_up", at_ms=0, outcome="ok"))
+
+    assert len(end(receipt).tools) == MAX_TOOL_USES
+    assert end(receipt).counts.tool_calls == MAX_TOOL_USES + 5
+
+
+def test_only_so_many_errors_are_listed():
+    receipt = Receipt()
+
+    were_noted = [receipt.add_error("client_500") for _ in range(MAX_ERRORS + 2)]
+
+    assert were_noted == [True] * MAX_ERRORS + [False] * 2
+    assert len(end(receipt).errors) == MAX_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("was_given_up", "disposition"), [(False, "escalated"), (True, "abandoned")]
+)
+def test_silent_caller_is_handed_over_or_given_up(was_given_up: bool, disposition: str):
+    assert end(Receipt(was_given_up=was_given_up), "no_input").disposition == disposition

@@ -39,6 +39,12 @@ def problems(**changes: str) -> list[str]:
         ("secrets_url", "env:"),
         ("allow_anonymous", False),
         ("events_url", "file:./data/events"),
+        ("bots_url", ""),
+        ("unknown_bot", "default"),
+        ("tool_secrets", {}),
+        ("genesys_region", ""),
+        ("genesys_client_id", ""),
+        ("genesys_client_secret", ""),
         ("max_calls", 100),
         ("max_call_s", 840),
         ("drain_s", 110),
@@ -68,6 +74,12 @@ CHANGED: list[tuple[str, str, str, object]] = [
     ("AUDIOHOOK_KEYS", '{"key": null}', "audiohook_keys", '{"key": null}'),
     ("EVENTS_URL", "off:", "events_url", "off:"),
     ("EVENTS_URL", "file:/var/events", "events_url", "file:/var/events"),
+    ("BOTS_URL", "file:./my-bots", "bots_url", "file:./my-bots"),
+    ("UNKNOWN_BOT", "Refuse", "unknown_bot", "refuse"),
+    ("TOOL_SECRETS", '{"TOKEN": "t"}', "tool_secrets", {"TOKEN": "t"}),
+    ("GENESYS_REGION", "MyPurecloud.de", "genesys_region", "mypurecloud.de"),
+    ("GENESYS_CLIENT_ID", "an-id", "genesys_client_id", "an-id"),
+    ("GENESYS_CLIENT_SECRET", "a-secret", "genesys_client_secret", "a-secret"),
     ("MAX_CALLS", "7", "max_calls", 7),
     ("MAX_CALL_SECONDS", "60", "max_call_s", 60),
     ("DRAIN_SECONDS", "0", "drain_s", 0),
@@ -287,3 +299,24 @@ def test_credentials_in_the_wrong_variable_are_not_in_the_problem():
     assert problem.startswith("SECRETS_URL: expected ")
     assert "secret-3" not in problem
     assert "c2VjcmV0" not in problem
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"TOKEN', '{"TOKEN": 5}', "token=abc", "[" * 100_000])
+def test_tool_secrets_that_are_no_object_of_texts_are_not_shown(text: str):
+    (problem,) = problems(TOOL_SECRETS=text)
+
+    assert problem.startswith("TOOL_SECRETS: expected a JSON object of texts")
+    assert text not in problem
+
+
+@pytest.mark.parametrize("text", ["https://login.mypurecloud.de", "my purecloud", "-x.de"])
+def test_region_is_a_host(text: str):
+    (problem,) = problems(GENESYS_REGION=text)
+
+    assert problem == f"GENESYS_REGION: expected a host such as mypurecloud.de, got {text!r}"
+
+
+def test_secrets_of_tools_do_not_show():
+    settings = read(TOOL_SECRETS='{"TOKEN": "s3cret"}', GENESYS_CLIENT_SECRET="s3cret")
+
+    assert "s3cret" not in repr(settings)

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from service.audio.playout import HeardItem
+from service.audiohook.messages import Ping, PlaybackCompleted, PlaybackStarted
 from service.bots.port import VoiceActivity
 from service.speech.port import (
     AgentAudio,
@@ -13,16 +16,18 @@ from service.speech.port import (
 )
 from service.transcript import Turn
 from service.turns import Turns
+from tests.plain_bot import PLAIN_BOT
 
 OPENED_AT = 500.0
 VAD = VoiceActivity(prefix_padding_ms=300, silence_duration_ms=500)
+BOT = replace(PLAIN_BOT, vad=VAD)
 
 
 class Call:
     """A call's conversation in virtual time: ms since `open`."""
 
     def __init__(self) -> None:
-        self.turns = Turns(VAD)
+        self.turns = Turns(BOT)
         self.turns.begin(OPENED_AT)
         self.turns.caller_audio.start_flowing(0)
         self.packets: list[bytes] = []
@@ -50,6 +55,10 @@ class Call:
         while isinstance(packet := self.turns.playout.pop(self.at(at_ms)), bytes):
             self.packets.append(packet)
 
+    def play_clip(self, item_id: str, words: str, audio_ms: int) -> None:
+        self.turns.play_clip(item_id, bytes(audio_ms * 8), words, self.at(0))
+        self.play(0)
+
     def interrupt(
         self, item_id: str, spoke_ms: int, noticed_ms: int
     ) -> tuple[bool, list[HeardItem]]:
@@ -64,7 +73,7 @@ class Call:
 
 
 def test_clock_of_the_call_begins_with_open():
-    turns = Turns(VAD)
+    turns = Turns(BOT)
     before = turns.ms(OPENED_AT)
 
     turns.begin(OPENED_AT)
@@ -79,6 +88,26 @@ def test_callers_audio_is_passed_to_the_provider():
 
     assert call.turns.hear_caller(bytes(160), call.at(20)) == bytes(160)
     assert call.turns.hear_caller(b"tiny", call.at(40)) == b""
+
+
+def test_reports_of_the_callers_player_set_the_playout_clock():
+    call = Call()
+    call.turns.hear_player(Ping(1, 0.2), call.at(0))
+    call.turns.hear_player(Ping(2, None), call.at(0))
+    call.say("a", "one two three four", 1_000, at_ms=0)
+
+    call.turns.hear_player(PlaybackStarted(), call.at(500))
+    in_part = call.turns.playout.remaining_s(call.at(500))
+    call.turns.hear_player(PlaybackCompleted(), call.at(1_100))
+
+    assert call.turns.playout.rtt_s == 0.2
+    assert in_part == pytest.approx(0.8)  # it began a round trip before we heard of it
+    assert call.turns.playout.remaining_s(call.at(1_100)) == 0
+
+
+def test_report_that_no_player_makes_is_a_bug_of_ours():
+    with pytest.raises(AssertionError):
+        Call().turns.hear_player(object(), OPENED_AT)  # type: ignore[arg-type]  # what is tested
 
 
 # Turns.
@@ -311,7 +340,7 @@ def test_speech_without_audio_is_published_when_the_agent_is_done():
 
 
 def test_caller_turns_do_not_wait_for_words_when_nothing_is_transcribed():
-    turns = Turns(VAD, is_transcribed=False)
+    turns = Turns(replace(BOT, transcription_model=""))
     turns.begin(OPENED_AT)
 
     turns.take(CallerSpeechStopped("c", 900), OPENED_AT + 1)
@@ -319,3 +348,68 @@ def test_caller_turns_do_not_wait_for_words_when_nothing_is_transcribed():
     (turn,) = turns.transcript.take_finished()
     assert not turn.is_recognised
     assert not turns.transcript.is_waiting_for_words
+
+
+# Another bot.
+
+
+def test_the_turn_detection_of_the_bot_that_took_over_counts():
+    call = Call()
+    call.hear(3_000)
+    patient = replace(VAD, prefix_padding_ms=100, silence_duration_ms=900)
+
+    call.turns.follow(replace(BOT, vad=patient))
+    call.turns.interrupt(CallerSpeechStarted("c", 900), call.at(1_200))
+    call.turns.take(CallerSpeechStopped("c", 2_900), call.at(3_000))
+    call.turns.take(CallerTranscript("c", "Hello"), call.at(3_000))
+
+    (turn,) = call.finished()
+    assert (turn.start_ms, turn.end_ms) == (1_000, 2_000)
+
+
+def test_a_bot_that_took_over_may_transcribe_nothing():
+    call = Call()
+
+    call.turns.follow(replace(BOT, transcription_model=""))
+    call.turns.take(CallerSpeechStopped("c", 900), call.at(1_000))
+
+    assert [turn.is_recognised for turn in call.finished()] == [False]
+
+
+# Recordings.
+
+
+def test_a_recording_is_a_turn_of_the_agents():
+    call = Call()
+    call.play_clip("clip", "Welcome to the bank.", 1_000)
+
+    call.turns.advance(call.at(1_100))
+
+    (turn,) = call.finished()
+    assert (turn.speaker, turn.heard, turn.end_ms) == ("agent", "Welcome to the bank.", 1_000)
+    assert call.turns.is_clip(turn)
+
+
+def test_what_the_model_says_is_no_recording():
+    call = Call()
+    call.say("a", "Hello.", 500, at_ms=0)
+
+    call.turns.advance(call.at(1_000))
+
+    assert [call.turns.is_clip(turn) for turn in call.finished()] == [False]
+
+
+def test_a_recording_that_is_interrupted_is_nothing_to_truncate():
+    call = Call()
+    call.hear(700)
+    call.play_clip("clip", "one two three four", 1_000)
+    call.say("a", "five six", 500, at_ms=0)
+
+    was_audible, heard = call.interrupt("c", spoke_ms=400, noticed_ms=600)
+
+    assert was_audible
+    assert [(item.item_id, item.heard_ms) for item in heard] == [("a", 0)]
+    assert [(turn.item_id, turn.heard) for turn in call.finished()] == [
+        ("clip", "one two"),
+        ("a", ""),
+    ]

@@ -26,6 +26,7 @@ class Defect(Enum):
 
     PATH_UNKNOWN = "path_unknown"
     BOT_ID_TOO_LONG = "bot_id_too_long"
+    BOT_UNKNOWN = "bot_unknown"
     SESSION_ID_UNUSABLE = "session_id_unusable"
     ORGANIZATION_ID_UNUSABLE = "organization_id_unusable"
 

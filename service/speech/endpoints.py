@@ -3,7 +3,7 @@
 Source: Realtime specification, 2.1 and 2.3.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlsplit, urlunsplit
 
 _SOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -11,23 +11,35 @@ _SOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A Realtime address with its credentials; they never show in `repr`."""
+    """A Realtime address with its credentials; they never show in `repr`.
 
-    url: str
+    `address` is the URL without its query, `model` the usual model (Azure: the deployment).
+    """
+
+    address: str
     model: str
     headers: dict[str, str] = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address to open."""
+        return f"{self.address}?model={quote(self.model, safe='')}"
+
+    def of_model(self, model: str) -> "Endpoint":
+        """Return the endpoint of another model; of the usual one when `model` is empty."""
+        return replace(self, model=model) if model else self
 
 
 def openai_endpoint(base_url: str, api_key: str, model: str) -> Endpoint:
     """Return the Realtime endpoint below an OpenAI base URL such as `https://host/v1`."""
-    url = f"{_socket_url(base_url)}/realtime?model={quote(model, safe='')}"
-    return Endpoint(url, model, {"Authorization": f"Bearer {api_key}"})
+    address = f"{_socket_url(base_url)}/realtime"
+    return Endpoint(address, model, {"Authorization": f"Bearer {api_key}"})
 
 
 def azure_endpoint(resource_url: str, api_key: str, deployment: str) -> Endpoint:
     """Return the GA Realtime endpoint of an Azure resource such as `https://name.openai.azure.com`."""
-    url = f"{_socket_url(resource_url)}/openai/v1/realtime?model={quote(deployment, safe='')}"
-    return Endpoint(url, deployment, {"api-key": api_key})
+    address = f"{_socket_url(resource_url)}/openai/v1/realtime"
+    return Endpoint(address, deployment, {"api-key": api_key})
 
 
 def _socket_url(base_url: str) -> str:

@@ -7,7 +7,7 @@ format converts inside itself. Implementations stand beside this file and are na
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from service.audio.playout import HeardItem
 from service.bots.port import Bot
@@ -75,6 +75,23 @@ class ToolCall:
 
 
 @dataclass(slots=True)
+class RemoteToolUsed:
+    """The provider has called a function of a remote server by itself."""
+
+    server: str
+    name: str
+    has_failed: bool
+
+
+@dataclass(slots=True)
+class BotChanged:
+    """The answer to `change_bot`: the conversation goes on as the new bot, or as the old one."""
+
+    bot_id: str
+    was_refused: bool = False
+
+
+@dataclass(slots=True)
 class AgentTurnDone:
     """The model has nothing more to say for now."""
 
@@ -94,9 +111,14 @@ SpeechEvent = (
     | AgentAudioDone
     | AgentTranscript
     | ToolCall
+    | RemoteToolUsed
+    | BotChanged
     | AgentTurnDone
     | Usage
 )
+
+
+TextSpeaker = Literal["caller", "agent", "system"]
 
 
 class SpeechError(Exception):
@@ -129,8 +151,15 @@ class SpeechSession(Protocol):
         """Pass caller audio on, in order."""
         ...
 
-    async def send_text(self, text: str) -> None:
-        """Tell the model something the caller did not say aloud, and let it react."""
+    async def send_text(
+        self, text: str, *, speaker: TextSpeaker = "caller", wants_reply: bool = True
+    ) -> None:
+        """Add a text to the conversation, and let the model react to it if a reply is wanted.
+
+        `speaker`: `caller` did or typed it, `agent` has said it by another way (a recorded clip),
+        `system` is a fact or an instruction of the service. With `wants_reply` the model reacts
+        as soon as nobody speaks.
+        """
         ...
 
     async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
@@ -140,8 +169,26 @@ class SpeechSession(Protocol):
         """
         ...
 
+    async def abandon_calls(self, *, but: str = "") -> None:
+        """Wait for no function any more, except for the call `but`: the conversation ends.
+
+        Results that come later are ignored.
+        """
+        ...
+
     async def say(self, instruction: str, *, may_use_tools: bool = True) -> None:
         """Let the model speak now, following `instruction`: greeting, farewell, announcement."""
+        ...
+
+    async def change_bot(self, bot: Bot) -> None:
+        """Go on as another bot: instructions, tools, turn detection, and its voice where possible.
+
+        `BotChanged` answers. The model is not asked to speak.
+        """
+        ...
+
+    async def forget_caller(self) -> None:
+        """Drop what the caller is saying at this moment: the line was paused for secrecy."""
         ...
 
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:

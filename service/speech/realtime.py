@@ -23,7 +23,8 @@ from service.audio.playout import HeardItem
 from service.bots.port import Bot
 from service.speech import realtime_wire as wire
 from service.speech.endpoints import Endpoint
-from service.speech.port import SpeechError, SpeechEvent
+from service.speech.port import SpeechError, SpeechEvent, TextSpeaker
+from service.speech.realtime_config import session_update
 from service.speech.realtime_rules import RealtimeRules
 
 CONNECT_DEADLINE_S = 10.0
@@ -59,12 +60,13 @@ class RealtimeProvider:
         Raises:
             SpeechError: refused, unreachable, too slow, or not able to speak PCMU.
         """
+        endpoint = self._endpoint.of_model(bot.model)
         with _speech_errors():
             async with asyncio.timeout(CONNECT_DEADLINE_S):
                 socket = await _Dial(
-                    self._endpoint.url,
+                    endpoint.url,
                     ssl=await self._tls_context(),
-                    additional_headers=self._endpoint.headers,
+                    additional_headers=endpoint.headers,
                     compression=None,  # base64 audio does not shrink and costs 0.4 ms a message
                     max_size=MAX_FRAME_BYTES,
                     close_timeout=CLOSE_DEADLINE_S,
@@ -75,7 +77,7 @@ class RealtimeProvider:
                 except BaseException:
                     socket.transport.abort()
                     raise
-        return RealtimeSession(socket, self._endpoint.model)
+        return RealtimeSession(socket, endpoint.model, bot)
 
     async def _tls_context(self) -> ssl.SSLContext | None:
         """Return the one context of all connections: to read the system's CAs takes 50 ms."""
@@ -87,10 +89,10 @@ class RealtimeProvider:
 class RealtimeSession:
     """One configured conversation. Sending never raises: failures come from the iteration."""
 
-    def __init__(self, socket: ClientConnection, model: str) -> None:
+    def __init__(self, socket: ClientConnection, model: str, bot: Bot) -> None:
         self.model = model
         self._socket = socket
-        self._rules = RealtimeRules()
+        self._rules = RealtimeRules(bot.mcp_servers)
         self._events: deque[SpeechEvent] = deque()
         self._failure: SpeechError | None = None
         self._stalled_since: float | None = None
@@ -102,9 +104,11 @@ class RealtimeSession:
         """Pass caller audio on; waits at most `SLOW_SEND_S`."""
         await self._send(wire.append_audio(pcmu))
 
-    async def send_text(self, text: str) -> None:
-        """Add what the caller did without speaking, and let the model react."""
-        self._rules.add_caller_text(text, self._clock())
+    async def send_text(
+        self, text: str, *, speaker: TextSpeaker = "caller", wants_reply: bool = True
+    ) -> None:
+        """Add a text to the conversation, and let the model react if a reply is wanted."""
+        self._rules.add_text(text, speaker, self._clock(), wants_reply=wants_reply)
         await self._flush()
 
     async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
@@ -112,9 +116,24 @@ class RealtimeSession:
         self._rules.add_tool_result(call_id, output, then_say, self._clock())
         await self._flush()
 
+    async def abandon_calls(self, *, but: str = "") -> None:
+        """Close the function calls that are open, without going on from them."""
+        self._rules.abandon_calls(but)
+        await self._flush()
+
     async def say(self, instruction: str, *, may_use_tools: bool = True) -> None:
         """Let the model speak now, or after the response that is alive."""
         self._rules.say(instruction, self._clock(), may_use_tools=may_use_tools)
+        await self._flush()
+
+    async def change_bot(self, bot: Bot) -> None:
+        """Go on as another bot; `BotChanged` answers."""
+        self._rules.change_bot(bot)
+        await self._flush()
+
+    async def forget_caller(self) -> None:
+        """Clear what the server has of the caller's unfinished turn."""
+        self._rules.forget_caller(self._clock())
         await self._flush()
 
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
@@ -220,7 +239,7 @@ async def _configure(socket: ClientConnection, bot: Bot) -> None:
     """Bring the session to PCMU: with everything the bot asks for, else with the least (4.3)."""
     was_answered = False
     for event_id, reduced in (("cfg_1", False), ("cfg_2", True)):
-        await socket.send(wire.session_update(bot, event_id, reduced=reduced), text=True)
+        await socket.send(session_update(bot, event_id, reduced=reduced), text=True)
         try:
             async with asyncio.timeout(CONFIGURE_DEADLINE_S):
                 if await _is_accepted(socket, event_id):

@@ -10,20 +10,22 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from service.audio.playout import HeardItem
+from service.bots.port import Bot, McpServer
 from service.speech import realtime_wire as wire
 from service.speech.port import (
     AgentAudio,
     AgentAudioDone,
-    AgentTranscript,
     AgentTurnDone,
+    BotChanged,
     CallerSpeechStarted,
     CallerSpeechStopped,
     CallerTranscript,
     SpeechError,
     SpeechEvent,
-    ToolCall,
-    Usage,
+    TextSpeaker,
 )
+from service.speech.realtime_calls import FunctionCalls, approved_by
+from service.speech.realtime_change import BotChange
 from service.speech.realtime_errors import (
     BUSY,
     FIRST_RETRY_S,
@@ -31,12 +33,15 @@ from service.speech.realtime_errors import (
     raise_if_fatal,
     retry_in_s,
 )
-from service.speech.realtime_response import Response
+from service.speech.realtime_outgoing import Outgoing
+from service.speech.realtime_response import Response, usage_of
 
 CREATE_DEADLINE_S = 10.0
 """A response that we asked for must begin by then (9, rule 8)."""
 SILENCE_DEADLINE_S = 15.0
 """A response that began must show life by then (9, rule 8)."""
+_CUT_SHORT = ("content_filter", "max_output_tokens")
+_ABANDONED = '{"error":{"code":"ending","message":"the call ends now"}}'
 _CANNOT_ANSWER = "Tell the caller briefly that you cannot answer that, and offer other help."
 
 
@@ -49,8 +54,9 @@ class RealtimeRules:
         ignored_errors: errors of the server that need no answer.
     """
 
-    def __init__(self) -> None:
-        self.outgoing: list[bytes] = []
+    def __init__(self, servers: Sequence[McpServer] = ()) -> None:
+        self._out = Outgoing()
+        self.outgoing = self._out.frames
         self.ignored_errors = 0
         self._responses: dict[str, Response] = {}
         self._active: Response | None = None
@@ -58,13 +64,12 @@ class RealtimeRules:
         self._owed: dict[str, Any] | None = None
         self._is_caller_speaking = False
         self._over: set[str] = set()
-        self._calls: set[str] = set()
-        self._open_calls: dict[str, str] = {}
-        self._answered: dict[str, str] = {}
+        self._calls = FunctionCalls(servers)
+        self._change = BotChange(self._out)
+        self._has_spoken = False
         self._deadline = math.inf
         self.retry_at = math.inf
         self._retries = 0
-        self._sent = 0
 
     def poll(self, now: float) -> None:
         """Act on time: repeat a refused response, or give up on one that shows no life.
@@ -99,60 +104,64 @@ class RealtimeRules:
             case wire.AudioDelta() | wire.AudioDone():
                 return self._on_audio(event)
             case wire.TranscriptDelta() | wire.TranscriptDone():
-                return self._on_words(event)
+                return [self._response_of(event.response_id).add_words(event)]
             case wire.ResponseCreated() | wire.ResponseDone():
                 return self._on_response(event, now)
             case wire.OutputItemDone():
                 return self._on_item_done(event)
-            case wire.ServerError():
-                return self._on_error(wire.read_error(event.error), now)
-            case None | wire.SessionCreated() | wire.SessionUpdated():
+            case wire.ServerError() | wire.SessionUpdated() | wire.SessionCreated():
+                return self._on_session(event, now)
+            case None:
                 return []
             case _:
                 return self._on_caller(event, now)
 
     def say(self, instruction: str, now: float, *, may_use_tools: bool = True) -> None:
         """Let the model speak by an instruction at the tail, which keeps the cache (14.1)."""
-        self._add_message("system", instruction)
+        self._out.add_text("system", instruction)
         self._ask({} if may_use_tools else {"tool_choice": "none"}, now)
 
-    def add_caller_text(self, text: str, now: float) -> None:
-        """Add what the caller did without speaking, and let the model react."""
-        self._add_message("user", text)
-        self._ask({}, now)
+    def add_text(self, text: str, speaker: TextSpeaker, now: float, *, wants_reply: bool) -> None:
+        """Add what was said or done in another way than by speech into the line."""
+        self._out.add_text(speaker, text)
+        if wants_reply:
+            self._ask({}, now)
 
     def add_tool_result(self, call_id: str, output: str, then_say: str, now: float) -> None:
         """Answer a function call; `then_say` is what the model says next, else what it likes."""
-        response_id = self._open_calls.pop(call_id, None)
+        response_id = self._calls.answer(call_id, then_say)
         if response_id is None:
             return
-        self._send(
-            {
-                "type": "conversation.item.create",
-                "item": {"type": "function_call_output", "call_id": call_id, "output": output},
-            }
-        )
-        self._answered[response_id] = then_say or self._answered.get(response_id, "")
+        self._out.add_result(call_id, output)
         self._go_on_after(response_id, now)
+
+    def abandon_calls(self, but: str) -> None:
+        """Close the calls that are open, for what comes next is the end; late results are lost."""
+        for call_id in self._calls.abandon(but):
+            self._out.add_result(call_id, _ABANDONED)
+
+    def change_bot(self, bot: Bot) -> None:
+        """Become another bot, after the changes that are still unanswered."""
+        self._change.begin(bot, is_voice_frozen=self._has_spoken)
+
+    def forget_caller(self, now: float) -> None:
+        """Drop the caller's unfinished turn, and what the server would have answered with it."""
+        self._out.send({"type": "input_audio_buffer.clear"})
+        self._is_caller_speaking = False
+        if self._owed is not None:
+            self._ask(self._owed, now)
 
     def interrupt(self, heard: Sequence[HeardItem]) -> None:
         """Tell the model what the caller heard before breaking in (8.3)."""
         if self._active and not self._active.is_dead:
             # Not the server's doing: the caller interrupted by a key, or we did.
             self._active.is_dead = True
-            self._send({"type": "response.cancel", "response_id": self._active.response_id})
+            self._out.send({"type": "response.cancel", "response_id": self._active.response_id})
         for item in heard:
             if item.heard_ms == 0:
                 self._forget(item.item_id)
             elif not item.was_heard_in_full:
-                self._send(
-                    {
-                        "type": "conversation.item.truncate",
-                        "item_id": item.item_id,
-                        "content_index": 0,
-                        "audio_end_ms": min(item.heard_ms, item.received_ms),
-                    }
-                )
+                self._out.truncate(item)
 
     def _on_audio(self, event: wire.AudioDelta | wire.AudioDone) -> list[SpeechEvent]:
         response = self._response_of(event.response_id)
@@ -163,16 +172,9 @@ class RealtimeRules:
             return []
         if isinstance(event, wire.AudioDone):
             return [AgentAudioDone(event.item_id)]
-        item.was_handed_out = True
+        item.was_handed_out = self._has_spoken = True
+        response.owes_words = False
         return [AgentAudio(event.item_id, event.delta)]
-
-    def _on_words(self, event: wire.TranscriptDelta | wire.TranscriptDone) -> list[SpeechEvent]:
-        item = self._response_of(event.response_id).item(event.item_id)
-        if isinstance(event, wire.TranscriptDelta):
-            item.words += event.delta
-            return [AgentTranscript(event.item_id, event.delta, is_final=False)]
-        item.words, item.has_all_words = event.transcript, True
-        return [AgentTranscript(event.item_id, event.transcript, is_final=True)]
 
     def _on_caller(
         self,
@@ -187,30 +189,36 @@ class RealtimeRules:
                 self._hear_caller()
                 return [CallerSpeechStarted(event.item_id, int(event.audio_start_ms or 0))]
             case wire.SpeechStopped():
-                self._is_caller_speaking = False
-                if self._is_idle:  # the server owes an answer
+                self._end_turn()
+                if self._is_idle:
                     self._deadline = now + CREATE_DEADLINE_S
                 return [CallerSpeechStopped(event.item_id, int(event.audio_end_ms or 0))]
             case wire.TranscriptionCompleted():
                 words: list[SpeechEvent] = [CallerTranscript(event.item_id, event.transcript or "")]
-                return words + _usage("transcription", event.usage)
+                return words + usage_of("transcription", event.usage)
             case wire.TranscriptionFailed():
                 return [CallerTranscript(event.item_id, None)]
             case _:
                 assert_never(event)
 
     def _hear_caller(self) -> None:
-        """Be silent: at the end of this turn the server answers all that came before it.
+        """Be silent; the server cancels the response that is alive (interrupt_response).
 
-        The server also cancels the response that is alive (interrupt_response).
+        What we owe is kept: the turn may be forgotten, and then nobody answers it.
         """
         self._is_caller_speaking = True
-        self._owed = None
-        self.retry_at = math.inf
+        if self.retry_at != math.inf:
+            self.retry_at, self._owed = math.inf, self._owed or {}
         if self._active:
             self._active.is_dead = True
         elif not self._create:
             self._deadline = math.inf
+
+    def _end_turn(self) -> None:
+        """Leave it to the server to answer the caller and all that came before."""
+        self._is_caller_speaking = False
+        self._owed = None
+        self.retry_at = math.inf
 
     def _on_response(
         self, event: wire.ResponseCreated | wire.ResponseDone, now: float
@@ -229,20 +237,19 @@ class RealtimeRules:
             self._take_create(self._active)
             if self._is_caller_speaking:  # it was asked for before the caller began
                 self.interrupt(())
-        else:
-            self._is_caller_speaking = False
+                self._owed = self._owed or self._active.asked
+        elif self._is_caller_speaking:  # the end of the turn was not told
+            self._end_turn()
 
     def _on_item_done(self, event: wire.OutputItemDone) -> list[SpeechEvent]:
-        """Hand out a function call; one cut short is `incomplete` and must not run (7.4)."""
-        item = wire.read_item(event.item)
-        if item.type != "function_call" or item.status == "incomplete" or not item.call_id:
-            return []
-        if item.call_id in self._calls:  # once is enough
-            return []
-        self._calls.add(item.call_id)
-        self._open_calls[item.call_id] = event.response_id
-        has_spoken = self._response_of(event.response_id).has_spoken
-        return [ToolCall(item.call_id, item.name or "", item.arguments or "", has_spoken)]
+        """Hand out a function call; answer a remote server's request for approval (7.4, 7.5)."""
+        item, response = wire.read_item(event.item), self._response_of(event.response_id)
+        is_granted = self._calls.is_granted(item, response)
+        if is_granted is None:
+            return self._calls.begin(item, response)
+        answer = {"type": "mcp_approval_response", "approval_request_id": item.id}
+        self._out.add_item({"id": self._out.next_id("ok"), **answer, "approve": is_granted})
+        return []
 
     def _on_done(self, tail: wire.ResponseTail, now: float) -> list[SpeechEvent]:
         response = self._response_of(tail.id)
@@ -254,25 +261,26 @@ class RealtimeRules:
             self._take_create(response)
             self._active = None
             self._deadline = math.inf
-        events = response.finish() + _usage("response", tail.usage)
+        events = response.finish() + usage_of("response", tail.usage)
         for item_id in response.to_delete:
-            self._delete(item_id)
+            self._out.delete(item_id)
         if tail.status == "failed":
             self._on_failed(response, wire.read_failure(tail.status_details), now)
         else:
             self._retries = 0
-            self._explain_refusal(response, tail, now)
+            self._explain_silence(response, tail, now)
+        if response.goes_on:
+            self._calls.owe_words(tail.id)
         self._go_on_after(tail.id, now)
-        if self._owed is not None and self._is_idle and self.retry_at == math.inf:
+        if self._owed is not None:
             self._ask(self._owed, now)
-        if self._is_idle and self.retry_at == math.inf and not self._open_calls:
-            events.append(AgentTurnDone())
-        return events
+        return events if self._has_more_to_say else [*events, AgentTurnDone()]
 
-    def _explain_refusal(self, response: Response, tail: wire.ResponseTail, now: float) -> None:
-        """Let the model say something where the content filter left the caller in silence (7.9)."""
-        was_filtered = wire.reason_of(tail.status_details) == "content_filter"
-        if was_filtered and not response.has_spoken and not response.is_dead:
+    def _explain_silence(self, response: Response, tail: wire.ResponseTail, now: float) -> None:
+        """Let the model say something where a response was cut before it spoke or called (7.9)."""
+        was_told = response.asked == {"tool_choice": "none"}  # to speak: once is enough
+        is_silent = not (response.has_spoken or response.is_dead or self._calls.are_open)
+        if wire.reason_of(tail.status_details) in _CUT_SHORT and is_silent and not was_told:
             self.say(_CANNOT_ANSWER, now, may_use_tools=False)
 
     def _take_create(self, response: Response) -> None:
@@ -291,22 +299,43 @@ class RealtimeRules:
         self.retry_at = now + retry_in_s(error, self._retries)
         self._owed = self._owed or response.asked or None
 
+    def _on_session(
+        self, event: wire.ServerError | wire.SessionUpdated | wire.SessionCreated, now: float
+    ) -> list[SpeechEvent]:
+        match event:
+            case wire.ServerError():
+                return self._on_error(wire.read_error(event.error), now)
+            case wire.SessionUpdated():
+                return self._on_updated(event)
+            case _:
+                return []
+
+    def _on_updated(self, event: wire.SessionUpdated) -> list[SpeechEvent]:
+        """Take it as the answer to our change of the bot, if there is one."""
+        bot = self._change.accept(event.session)
+        if bot is None:
+            return []
+        self._calls.approved = approved_by(bot.mcp_servers)
+        return [BotChanged(bot.bot_id)]
+
     def _on_error(self, error: wire.ErrorDetail, now: float) -> list[SpeechEvent]:
-        """End on what ends the session; recover a refused response; ignore the rest (10)."""
+        """End on what ends the session; recover what was refused; ignore the rest (10)."""
+        if (refused := self._change.refuse(error)) is not None:
+            return refused  # not the end: a bot may name a model that does not exist
         raise_if_fatal(error)
         if error.code == "session_expired":
             raise SpeechError(error.code, retryable=True)
         if not self._is_refusal(error):
             self.ignored_errors += 1
             return []
-        refused = self._create["response"] if self._create else {}
-        refused.pop("metadata", None)
+        response = self._create["response"] if self._create else {}
+        response.pop("metadata", None)
         self._create = None
         self._retries += 1
         if self._retries > MAX_RETRIES:
             raise SpeechError("response_refused", retryable=True)
         self._deadline = now + SILENCE_DEADLINE_S if self._active else math.inf
-        self._owed = self._owed or refused
+        self._owed = self._owed or response
         if error.code != BUSY or not self._active:
             self.retry_at = now + FIRST_RETRY_S
         return []
@@ -324,36 +353,29 @@ class RealtimeRules:
     def _is_idle(self) -> bool:
         return self._active is None and self._create is None
 
+    @property
+    def _has_more_to_say(self) -> bool:
+        is_owed = self._owed is not None or self.retry_at != math.inf
+        return is_owed or not self._is_idle or self._calls.are_open
+
     def _go_on_after(self, response_id: str, now: float) -> None:
         """Ask for more once the response is over and all its calls are answered (7.4)."""
-        is_over = self._active is None or self._active.response_id != response_id
-        if not is_over or response_id in self._open_calls.values():
+        if self._active and self._active.response_id == response_id:
             return
-        instruction = self._answered.pop(response_id, None)
+        instruction = self._calls.take_answered(response_id)
         if instruction:
             self.say(instruction, now, may_use_tools=False)
         elif instruction is not None:
             self._ask({}, now)
 
     def _ask(self, response: dict[str, Any], now: float) -> None:
-        """Create a response now, or owe it until the one that is alive is over (9, rule 1)."""
-        if self._is_caller_speaking:
-            return
-        if not self._is_idle:
+        """Create a response now, or owe it until nobody speaks and it may be asked for (9, 1)."""
+        if self._is_caller_speaking or not self._is_idle or self.retry_at != math.inf:
             self._owed = response
             return
         self._owed = None
-        self.retry_at = math.inf
-        self._sent += 1
-        event_id = f"ask_{self._sent}"
-        asked = response | {"metadata": {"ask": event_id}}
-        self._create = {"type": "response.create", "event_id": event_id, "response": asked}
-        self.outgoing.append(wire.encode(self._create))
+        self._create = self._out.create_response(response)
         self._deadline = now + CREATE_DEADLINE_S
-
-    def _add_message(self, role: str, text: str) -> None:
-        item = {"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
-        self._send({"type": "conversation.item.create", "item": item})
 
     def _forget(self, item_id: str) -> None:
         """Delete an item that was never heard, once its response is over (8.3, step 4)."""
@@ -361,14 +383,7 @@ class RealtimeRules:
             if item_id in response.items:
                 response.unheard.append(item_id)
                 return
-        self._delete(item_id)
-
-    def _delete(self, item_id: str) -> None:
-        self._send({"type": "conversation.item.delete", "item_id": item_id})
-
-    def _send(self, event: dict[str, Any]) -> None:
-        self._sent += 1
-        self.outgoing.append(wire.encode(event | {"event_id": f"c_{self._sent}"}))
+        self._out.delete(item_id)
 
     def _response_of(self, response_id: str) -> Response:
         """Return the response, alive from now on where its `response.created` was lost (6.5)."""
@@ -379,8 +394,3 @@ class RealtimeRules:
             response = self._responses[response_id] = Response(response_id)
             self._active = self._active or response
         return response
-
-
-def _usage(source: str, usage: object) -> list[SpeechEvent]:
-    counts = wire.flatten(source, usage)
-    return [Usage(counts)] if counts else []

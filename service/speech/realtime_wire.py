@@ -1,4 +1,4 @@
-"""The Realtime wire: the server events that we act on, and the client events that we send.
+"""The Realtime wire: the server events that we act on, and the frames that we send.
 
 Decoding is tolerant and in two steps: only what an event cannot do without is typed, the rest is
 read piece by piece (`read_…`), and whatever else a server sends is ignored.
@@ -12,13 +12,10 @@ from typing import Any
 
 import msgspec
 
-from service.bots.port import Bot, Tool
-
 _APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
 _APPEND_TAIL = b'"}'
 _TRY_AGAIN_IN = re.compile(r"try again in (\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
-_KEYWORD_MODELS = ("gpt-transcribe", "gpt-live-transcribe")
 
 
 class Format(msgspec.Struct):
@@ -158,13 +155,16 @@ class TranscriptDone(msgspec.Struct, tag="response.output_audio_transcript.done"
 
 
 class OutputItem(msgspec.Struct, kw_only=True):
-    """An item of a response; the last three fields belong to function calls."""
+    """An item of a response; all but the first three fields belong to calls of functions."""
 
     type: str = ""
+    id: str | None = None
     status: str | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    server_label: str | None = None
+    has_error: bool = False
 
 
 class OutputItemDone(msgspec.Struct, tag="response.output_item.done"):
@@ -235,7 +235,9 @@ def reason_of(status_details: object) -> object:
 
 def read_item(value: object) -> OutputItem:
     """Return an item of a response, as far as it can be read."""
-    return OutputItem(**_texts(value, OutputItem))
+    has_error = isinstance(value, dict) and value.get("error") is not None
+    texts: dict[str, Any] = _texts(value, OutputItem)
+    return OutputItem(**texts | {"has_error": has_error})
 
 
 def ask_of(head: ResponseHead) -> str | None:
@@ -278,63 +280,3 @@ def encode(event: dict[str, Any]) -> bytes:
 def append_audio(pcmu: bytes) -> bytes:
     """Return the frame that carries caller audio: the one message of the hot path."""
     return _APPEND_HEAD + b2a_base64(pcmu, newline=False) + _APPEND_TAIL
-
-
-def session_update(bot: Bot, event_id: str, *, reduced: bool = False) -> bytes:
-    """Return the frame that configures the session for a bot on a phone line.
-
-    Both formats and the full turn detection are always in it (specification 4.1, 4.3).
-    `reduced` leaves out whatever a model may refuse, since one refused key refuses all.
-    """
-    session: dict[str, Any] = {
-        "type": "realtime",
-        "output_modalities": ["audio"],
-        "instructions": bot.instructions,
-        "audio": {
-            "input": {
-                "format": {"type": "audio/pcmu"},
-                "turn_detection": {
-                    "type": "server_vad",
-                    "threshold": bot.vad.threshold,
-                    "prefix_padding_ms": bot.vad.prefix_padding_ms,
-                    "silence_duration_ms": bot.vad.silence_duration_ms,
-                    "create_response": True,
-                    "interrupt_response": True,
-                },
-            },
-            "output": {"format": {"type": "audio/pcmu"}, "voice": bot.voice},
-        },
-        "tools": [_function(tool) for tool in bot.tools],
-    }
-    if not reduced:
-        session["audio"]["input"] |= {
-            "noise_reduction": {"type": bot.noise_reduction} if bot.noise_reduction else None,
-            "transcription": _transcription(bot),
-        }
-        session["max_output_tokens"] = bot.max_output_tokens
-        session["truncation"] = {"type": "retention_ratio", "retention_ratio": 0.8}
-    return encode({"type": "session.update", "event_id": event_id, "session": session})
-
-
-def _function(tool: Tool) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-    }
-
-
-def _transcription(bot: Bot) -> dict[str, Any] | None:
-    """Return the transcription settings; only newer models take lists (specification 4.4)."""
-    if not bot.transcription_model:
-        return None
-    settings: dict[str, Any] = {"model": bot.transcription_model}
-    if bot.transcription_model in _KEYWORD_MODELS:
-        if bot.languages:
-            settings["languages"] = list(bot.languages)
-        if bot.keywords:
-            settings["keywords"] = list(bot.keywords)
-    elif len(bot.languages) == 1:
-        settings["language"] = bot.languages[0]
-    return settings

@@ -8,6 +8,7 @@ from service.call_events import (
     CallEvent,
     CallStartedData,
     Counts,
+    ToolUse,
     Transport,
     TurnData,
 )
@@ -70,6 +71,7 @@ ENDED = CallEvent(
         conversation_id=CONVERSATION,
         org_id=ORGANIZATION,
         bot_id="bank",
+        bot_ids=("bank", "cards"),
         started_at=AT,
         duration_ms=61_234,
         setup_ms=41,
@@ -82,10 +84,14 @@ ENDED = CallEvent(
             turns_agent=4,
             interruptions_by_caller=1,
             dtmf_events=2,
-            tool_calls=1,
+            tool_calls=2,
         ),
         answer_latency_ms=(640, 712),
         barge_in_stop_ms=(180,),
+        tools=(
+            ToolUse(name="switch_bot", at_ms=20_500, outcome="ok", duration_ms=3),
+            ToolUse(name="stock", at_ms=31_250, outcome="failed", server="shop"),
+        ),
         transport=Transport(
             frames_in=306,
             bytes_in=489_600,
@@ -99,8 +105,11 @@ ENDED = CallEvent(
         usage={"response.input_tokens": 1200.0, "transcription.seconds": 12.5},
         output_variables={
             "BOT_STATUS": "transfer",
-            "HANDOVER_REASON": "lost card",
-            "HANDOVER_SUMMARY": "Wants a person.",
+            "END_REASON": "transfer",
+            "TRANSFER_REASON": "lost card",
+            "TRANSFER_TARGET": "cards",
+            "SUMMARY": "Wants a person.",
+            "PIN": "[masked]",
         },
     ),
 )

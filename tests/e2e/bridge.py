@@ -17,10 +17,11 @@ import msgspec
 from scripts.emulators.brains import Brain, CallTool, Dialogue, DialogueBrain, Rule, Speak
 from scripts.emulators.genesys import CallReport, CallSetup, GenesysCall, play_call
 from scripts.emulators.realtime import RealtimeEmulator
+from scripts.emulators.realtime_mcp import McpServers
 from scripts.emulators.realtime_scenario import Scenario
 from scripts.emulators.realtime_session import EmulatedSession
 from service.app import create_app, unix_now, utc_now
-from service.bots.builtin import BuiltinBots
+from service.bots.port import BotService
 from service.call_events import CallEvent, to_json
 from service.call_services import CallServices
 from service.gate import Gate
@@ -32,12 +33,15 @@ from service.server import CallServer, make_server
 from service.speech.endpoints import openai_endpoint
 from service.speech.port import SpeechProvider
 from service.speech.realtime import RealtimeProvider
+from tests.plain_bot import Bots
 
 API_KEY = "a-key-for-the-tests-of-the-whole"
 CLIENT_SECRET = "VGhlIGNsaWVudCBzZWNyZXQgb2YgdGhlIHRlc3RzLiE="
 MODEL_KEY = "sk-test-0123456789abcdef"
 SHOUT = b"\x20\xa0" * 1_600
 """400 ms of a loud tone at the highest pitch there is: speech to the energy detector."""
+QUICK_MS = 16
+"""Of each character in the quick voice."""
 
 STORY = (
     "This is a long story about a small house near the sea. In the house lived a painter who "
@@ -64,15 +68,23 @@ SMALL_TALK = Dialogue(
                 CallTool("transfer_to_agent", {"reason": "asked", "summary": "Wants {words}"}),
             ),
         ),
-        Rule(
-            ("silently",),
-            (CallTool("transfer_to_agent", {"reason": "hushed"}),),
-            (Speak("A colleague takes over."),),
-        ),
+        Rule(("silently",), (CallTool("transfer_to_agent", {"reason": "hushed"}),)),
         Rule(("bye",), (Speak("Goodbye."), CallTool("end_call", {"reason": "done"}))),
     ),
 )
 """Short sentences: in tones, every character takes 65 ms."""
+
+
+class QuickVoice:
+    """Four times as fast as tones: for calls in which much is said and the time is no matter."""
+
+    name = "quick"
+
+    def speak(self, text: str) -> bytes:
+        return b"\x20\xa0" * (len(text) * QUICK_MS * 4)
+
+    def close(self) -> None:
+        pass
 
 
 class MemorySink:
@@ -109,14 +121,11 @@ class Bridge:
     calls: LiveCalls
     server: CallServer
 
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/audiohook/default"
-
-    def setup(self, **changes: Any) -> CallSetup:
-        """A signed call to this service."""
+    def setup(self, bot_id: str = "default", **changes: Any) -> CallSetup:
+        """A signed call to a bot of this service."""
+        url = f"ws://127.0.0.1:{self.port}/audiohook/{bot_id}"
         return CallSetup(
-            **{"url": self.url, "api_key": API_KEY, "client_secret": CLIENT_SECRET} | changes
+            **{"url": url, "api_key": API_KEY, "client_secret": CLIENT_SECRET} | changes
         )
 
     async def emptied(self, within_s: float = 8.0) -> None:
@@ -154,10 +163,56 @@ class Played:
         """Who said what, as heard by the other side."""
         return [(turn["speaker"], turn["text"]) for turn in self.turns]
 
+    @property
+    def agent_words(self) -> list[str]:
+        """What the caller heard of the agent, turn by turn."""
+        return [text for speaker, text in self.words if speaker == "agent"]
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What the flow got back with our disconnect."""
+        assert self.report.disconnect is not None
+        return self.report.disconnect.output_variables
+
     def told_model(self, kind: str) -> list[dict[str, Any]]:
         """What the service sent to the model, of one type."""
         received = self.session.received if self.session else []
         return [event for event in received if event["type"] == kind]
+
+    def texts_of(self, role: str) -> list[str]:
+        """The texts that the service added to the conversation in that role."""
+        return [
+            part["text"]
+            for event in self.told_model("conversation.item.create")
+            if event["item"].get("role") == role
+            for part in event["item"]["content"]
+        ]
+
+    @property
+    def results(self) -> list[Any]:
+        """What functions were answered with, decoded, in order."""
+        return [
+            msgspec.json.decode(event["item"]["output"])
+            for event in self.told_model("conversation.item.create")
+            if event["item"]["type"] == "function_call_output"
+        ]
+
+    @property
+    def uses(self) -> list[tuple[str, str]]:
+        """The functions in the receipt, with what became of them."""
+        return [(use["name"], use["outcome"]) for use in self.ended["tools"]]
+
+    @property
+    def all_told_to_model(self) -> str:
+        """Everything that the service sent to the model but sound, as one text."""
+        received = self.session.received if self.session else []
+        kinds = [event for event in received if event["type"] != "input_audio_buffer.append"]
+        return msgspec.json.encode(kinds).decode()
+
+    @property
+    def all_events(self) -> str:
+        """Everything that was published of this call, as one text."""
+        return msgspec.json.encode(self.sink.of(self.setup.session_id)).decode()
 
 
 class LogTrap(logging.Handler):
@@ -177,6 +232,11 @@ class LogTrap(logging.Handler):
             for call, record in self.records
             if record.levelno >= logging.ERROR or record.exc_info
         ]
+
+    @property
+    def text(self) -> str:
+        """Everything that was logged, with all fields, as one text."""
+        return "\n".join(f"{record.getMessage()} {vars(record)}" for _, record in self.records)
 
 
 @contextlib.contextmanager
@@ -201,17 +261,25 @@ async def bridge(
     brain: Brain | None = None,
     provider: SpeechProvider | None = None,
     secrets: SecretService | None = None,
+    bots: BotService | None = None,
+    refuses_unknown_bots: bool = False,
+    mcp_servers: McpServers | None = None,
+    voice: QuickVoice | None = None,
     max_calls: int = 100,
     max_call_s: float = 840.0,
     drain_s: float = 110.0,
 ) -> AsyncIterator[Bridge]:
     """Run a service with a model; both are gone afterwards, and nothing may be left of a call."""
     brain = brain or DialogueBrain(SMALL_TALK)
-    async with RealtimeEmulator(scenario=scenario, brain=brain) as model:
+    bots = bots or Bots()
+    emulator = RealtimeEmulator(
+        scenario=scenario, brain=brain, mcp_servers=mcp_servers, voice=voice
+    )
+    async with emulator as model:
         sink, calls = MemorySink(), LiveCalls(max_calls)
         endpoint = openai_endpoint(model.base_url, MODEL_KEY, "gpt-realtime-2.1")
         services = CallServices(
-            bots=BuiltinBots("marin"),
+            bots=bots,
             speech=provider or RealtimeProvider(endpoint),
             events=sink,
             max_call_s=max_call_s,
@@ -223,6 +291,7 @@ async def bridge(
             public_host=None,
             allow_anonymous=False,
             wall_clock=unix_now,
+            knows_bot=bots.knows if refuses_unknown_bots else None,
         )
         app = create_app(gate=gate, calls=calls, services=services, providers=("openai",))
         server = make_server(app, calls, host="127.0.0.1", port=0, drain_s=drain_s)

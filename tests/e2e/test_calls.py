@@ -24,7 +24,7 @@ from tests.e2e.side_by_side import Outcomes, play_side_by_side
 
 PROMPT = Scenario(speed=20, first_audio_delay_ms=50, transcript_delay_ms=100, hello_delay_ms=10)
 QUIET_MS = 250
-OUTPUTS = {"BOT_STATUS", "HANDOVER_REASON", "HANDOVER_SUMMARY"}
+OUTPUTS = {"BOT_STATUS", "END_REASON", "TRANSFER_REASON", "TRANSFER_TARGET", "SUMMARY"}
 
 
 def caller_says(*words: str, **changes: Any) -> Scenario:
@@ -516,7 +516,7 @@ def test_a_caller_who_heard_the_last_word_and_hangs_up_was_served(outcome_of: Ou
 
     assert (ended["end_reason"], ended["disposition"]) == ("caller_hangup", "contained")
     assert ended["errors"] == []
-    assert ended["output_variables"] == {}
+    assert ended["output_variables"] == dict.fromkeys(OUTPUTS, "") | {"END_REASON": "caller_hangup"}
 
 
 def test_two_items_of_one_response_are_two_turns(outcome_of: Outcomes):
@@ -752,8 +752,10 @@ def test_a_failing_model_hands_the_caller_back_to_the_flow(outcome_of: Outcomes,
     assert disconnect.reason == "completed"
     assert disconnect.output_variables == {
         "BOT_STATUS": "failed",
-        "HANDOVER_REASON": "",
-        "HANDOVER_SUMMARY": "",
+        "END_REASON": "provider_error",
+        "TRANSFER_REASON": "",
+        "TRANSFER_TARGET": "",
+        "SUMMARY": "",
     }
 
 
@@ -837,8 +839,8 @@ def test_what_the_model_wrote_for_the_person_is_handed_over(outcome_of: Outcomes
     disconnect = outcome_of(transferred).report.disconnect
 
     assert disconnect is not None
-    assert disconnect.output_variables["HANDOVER_REASON"] == "asked"
-    assert disconnect.output_variables["HANDOVER_SUMMARY"] == "Wants person"
+    assert disconnect.output_variables["TRANSFER_REASON"] == "asked"
+    assert disconnect.output_variables["SUMMARY"] == "Wants person"
 
 
 def test_the_cap_ends_the_call_soon_after_its_time(outcome_of: Outcomes):

@@ -106,11 +106,13 @@ def test_the_demo_ends_with_a_person(played: Played):
 
     assert disconnect["reason"] == "completed"
     assert disconnect["output_variables"]["BOT_STATUS"] == "transfer"
-    assert disconnect["output_variables"]["HANDOVER_REASON"]
+    assert disconnect["output_variables"]["TRANSFER_REASON"]
     assert disconnect["output_variables"].keys() == {
         "BOT_STATUS",
-        "HANDOVER_REASON",
-        "HANDOVER_SUMMARY",
+        "END_REASON",
+        "TRANSFER_REASON",
+        "TRANSFER_TARGET",
+        "SUMMARY",
     }
 
 

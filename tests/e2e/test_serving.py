@@ -277,8 +277,10 @@ def test_after_the_drain_the_caller_is_told_and_handed_over(drain_seconds: str):
     assert drained.report.disconnect.reason == "completed"
     assert drained.report.disconnect.output_variables == {
         "BOT_STATUS": "shutdown",
-        "HANDOVER_REASON": "",
-        "HANDOVER_SUMMARY": "",
+        "END_REASON": "drain",
+        "TRANSFER_REASON": "",
+        "TRANSFER_TARGET": "",
+        "SUMMARY": "",
     }
     assert drained.exit_code == 0
 

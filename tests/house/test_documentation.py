@@ -14,7 +14,9 @@ EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 def _names_read() -> set[str]:
     tree = ast.parse((ROOT / "service/settings.py").read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    readers = {"_text", "_choice", "_integer", "_flag", "_url", "_voice", "_address"}
+    readers = {
+        "_text", "_texts", "_choice", "_integer", "_flag", "_url", "_voice", "_address", "_host",
+    }  # fmt: skip
     return {
         str(call.args[0].value)
         for call in calls

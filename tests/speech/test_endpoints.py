@@ -62,3 +62,31 @@ def test_the_key_never_shows(make):
     assert KEY not in repr(endpoint)
     assert KEY not in str(endpoint)
     assert KEY not in endpoint.url
+
+
+def test_a_bots_own_model_takes_the_place_of_the_usual_one():
+    usual = openai_endpoint("https://api.openai.com/v1", KEY, "m")
+
+    own = usual.of_model("gpt-realtime-2.1-mini")
+
+    assert own.model == "gpt-realtime-2.1-mini"
+    assert own.url == "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1-mini"
+    assert own.headers == usual.headers
+    assert usual.url == "wss://api.openai.com/v1/realtime?model=m"
+
+
+@pytest.mark.parametrize("make", [openai_endpoint, azure_endpoint])
+def test_a_bot_without_a_model_gets_the_usual_one(make):
+    endpoint = make("https://host", KEY, "m")
+
+    assert endpoint.of_model("") == endpoint
+
+
+def test_a_bots_model_cannot_add_to_the_query_either():
+    endpoint = azure_endpoint("https://host", KEY, "m").of_model("a&call_id=b/c d")
+
+    assert endpoint.url == "wss://host/openai/v1/realtime?model=a%26call_id%3Db%2Fc%20d"
+
+
+def test_the_key_does_not_show_with_another_model():
+    assert KEY not in repr(openai_endpoint("https://host", KEY, "m").of_model("other"))

@@ -7,6 +7,7 @@ import math
 import socket
 import traceback
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from scripts.emulators.realtime_scenario import (
     Scenario,
 )
 from service.audio.playout import HeardItem
-from service.bots.builtin import DEFAULT_BOT
+from service.bots.port import Bot, McpServer
 from service.speech import realtime
 from service.speech.endpoints import Endpoint, azure_endpoint, openai_endpoint
 from service.speech.port import (
@@ -33,9 +34,11 @@ from service.speech.port import (
     AgentAudioDone,
     AgentTranscript,
     AgentTurnDone,
+    BotChanged,
     CallerSpeechStarted,
     CallerSpeechStopped,
     CallerTranscript,
+    RemoteToolUsed,
     SpeechError,
     SpeechEvent,
     SpeechProvider,
@@ -47,6 +50,7 @@ from service.speech.realtime import RealtimeProvider, RealtimeSession
 from service.speech.realtime_rules import CREATE_DEADLINE_S
 from tests.emulators.realtime_client import run, silence, speech
 from tests.openai_schema import assert_client_event
+from tests.plain_bot import PLAIN_BOT
 from tests.speech.scripted_server import KEY, PCM, Peer, Script, ScriptedServer
 
 WAIT_S = 60.0  # virtual
@@ -63,7 +67,7 @@ async def emulated(
 ) -> AsyncIterator[tuple[RealtimeEmulator, RealtimeSession]]:
     """A configured session with the emulator; all that it was sent is checked at the end."""
     async with RealtimeEmulator(scenario=scenario, **options) as emulator:
-        session = await soon(RealtimeProvider(_endpoint(emulator)).connect(DEFAULT_BOT))
+        session = await soon(RealtimeProvider(_endpoint(emulator)).connect(PLAIN_BOT))
         try:
             yield emulator, session
         finally:
@@ -74,7 +78,7 @@ async def emulated(
 
 @contextlib.asynccontextmanager
 async def scripted(
-    script: Script,
+    script: Script, bot: Bot = PLAIN_BOT
 ) -> AsyncIterator[tuple[ScriptedServer, RealtimeSession]]:
     """A session with a server that accepts its configuration and then follows the script."""
 
@@ -83,7 +87,7 @@ async def scripted(
         await script(peer)
 
     async with ScriptedServer(accept_first) as server:
-        session = await soon(RealtimeProvider(server.endpoint).connect(DEFAULT_BOT))
+        session = await soon(RealtimeProvider(server.endpoint).connect(bot))
         try:
             yield server, session
         finally:
@@ -111,7 +115,7 @@ async def failure_of(work: Awaitable[Any]) -> SpeechError:
 
 
 async def refusal(endpoint: Endpoint) -> tuple[str, bool]:
-    error = await failure_of(RealtimeProvider(endpoint).connect(DEFAULT_BOT))
+    error = await failure_of(RealtimeProvider(endpoint).connect(PLAIN_BOT))
     await _nothing_is_left()
     return error.code, error.retryable
 
@@ -125,7 +129,7 @@ async def _nothing_is_left() -> None:
 
 async def _emulated_refusal(scenario: Scenario) -> tuple[str, bool]:
     async with RealtimeEmulator(scenario=scenario) as emulator:
-        error = await failure_of(RealtimeProvider(_endpoint(emulator)).connect(DEFAULT_BOT))
+        error = await failure_of(RealtimeProvider(_endpoint(emulator)).connect(PLAIN_BOT))
         return error.code, error.retryable
 
 
@@ -302,7 +306,7 @@ def test_azure_is_spoken_to_at_its_own_address():
     async def scene() -> Any:
         async with RealtimeEmulator(api_keys=frozenset({KEY})) as emulator:
             endpoint = azure_endpoint(emulator.azure_endpoint, KEY, "my-phone-bot")
-            session = await soon(RealtimeProvider(endpoint).connect(DEFAULT_BOT))
+            session = await soon(RealtimeProvider(endpoint).connect(PLAIN_BOT))
             await session.aclose()
             return session.model, emulator.sessions[0].settings["model"]
 
@@ -333,6 +337,33 @@ def test_the_upgrade_asks_for_no_compression_no_beta_and_no_subprotocol():
     assert request.path == "/v1/realtime?model=gpt-realtime-2.1"
 
 
+def test_a_bots_own_model_is_asked_for_in_the_address_and_named_by_the_session():
+    async def scene() -> Any:
+        async with scripted(Peer.next, replace(PLAIN_BOT, model="gpt-realtime-2")) as (server, it):
+            return server.peers[0].socket.request, it.model
+
+    request, model = run(scene())
+
+    assert request.path == "/v1/realtime?model=gpt-realtime-2"
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert model == "gpt-realtime-2"
+
+
+def test_a_bots_own_model_is_no_matter_of_the_next_bot():
+    async def scene() -> Any:
+        async with ScriptedServer(Peer.accept) as server:
+            provider = RealtimeProvider(server.endpoint)
+            for model in ("gpt-realtime-2", ""):
+                session = await soon(provider.connect(replace(PLAIN_BOT, model=model)))
+                await session.aclose()
+            return [peer.socket.request.path for peer in server.peers if peer.socket.request]
+
+    assert run(scene()) == [
+        "/v1/realtime?model=gpt-realtime-2",
+        "/v1/realtime?model=gpt-realtime-2.1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "retryable"),
     [(400, False), (401, False), (403, False), (404, False)]
@@ -357,7 +388,7 @@ def test_a_redirect_is_never_followed(status):
             headers = {"Location": f"{other.url}/v1/realtime".replace("http", "ws")}
             async with ScriptedServer(Peer.accept, (status, headers)) as server:
                 endpoint = azure_endpoint(server.url, KEY, "bot")
-                error = await failure_of(RealtimeProvider(endpoint).connect(DEFAULT_BOT))
+                error = await failure_of(RealtimeProvider(endpoint).connect(PLAIN_BOT))
                 return error.code, len(other.peers)
 
     assert run(scene()) == (f"http_{status}", 0)
@@ -381,7 +412,7 @@ def test_a_server_that_speaks_something_else_is_unreachable(greeting):
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             host, port = server.sockets[0].getsockname()
             endpoint = openai_endpoint(f"http://{host}:{port}/v1", KEY, "m")
-            return await failure_of(RealtimeProvider(endpoint).connect(DEFAULT_BOT))
+            return await failure_of(RealtimeProvider(endpoint).connect(PLAIN_BOT))
 
     error = run(scene())
 
@@ -394,7 +425,7 @@ def test_a_key_that_no_header_can_carry_is_not_told():
     async def scene() -> Any:
         async with ScriptedServer(Peer.accept) as server:
             return await failure_of(
-                RealtimeProvider(openai_endpoint(server.url, f"{KEY}\n", "m")).connect(DEFAULT_BOT)
+                RealtimeProvider(openai_endpoint(server.url, f"{KEY}\n", "m")).connect(PLAIN_BOT)
             )
 
     assert run(scene()).code == "unreachable"
@@ -411,7 +442,7 @@ def test_a_socket_that_opens_only_to_say_no_is_not_tried_again(key, model, codes
     async def scene() -> Any:
         async with RealtimeEmulator(api_keys=frozenset({KEY})) as emulator:
             endpoint = openai_endpoint(emulator.base_url, key, model)
-            return await failure_of(RealtimeProvider(endpoint).connect(DEFAULT_BOT))
+            return await failure_of(RealtimeProvider(endpoint).connect(PLAIN_BOT))
 
     error = run(scene())
 
@@ -431,9 +462,9 @@ def test_a_session_is_configured_before_it_is_handed_out():
 
     assert settings["audio"]["input"]["format"] == {"type": "audio/pcmu"}
     assert settings["audio"]["output"]["format"] == {"type": "audio/pcmu"}
-    assert settings["audio"]["output"]["voice"] == DEFAULT_BOT.voice
+    assert settings["audio"]["output"]["voice"] == PLAIN_BOT.voice
     assert settings["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 500
-    assert settings["instructions"] == DEFAULT_BOT.instructions
+    assert settings["instructions"] == PLAIN_BOT.instructions
     assert [event["type"] for event in received] == ["session.update"]
 
 
@@ -486,7 +517,7 @@ def test_other_formats_than_asked_for_are_tried_again_with_less_then_given_up(au
 
     async def scene() -> Any:
         async with ScriptedServer(script) as server:
-            error = await failure_of(RealtimeProvider(server.endpoint).connect(DEFAULT_BOT))
+            error = await failure_of(RealtimeProvider(server.endpoint).connect(PLAIN_BOT))
             return error.code, error.retryable, server.peers[0].received
 
     code, retryable, received = run(scene())
@@ -508,7 +539,7 @@ def test_odd_events_before_the_answer_do_not_disturb_the_configuration():
 
     async def scene() -> Any:
         async with ScriptedServer(script) as server:
-            session = await soon(RealtimeProvider(server.endpoint).connect(DEFAULT_BOT))
+            session = await soon(RealtimeProvider(server.endpoint).connect(PLAIN_BOT))
             await session.aclose()
             return len(server.peers[0].received)
 
@@ -523,7 +554,7 @@ def test_a_fatal_error_ends_the_configuration_at_once(code):
 
     async def scene() -> Any:
         async with ScriptedServer(script) as server:
-            return await failure_of(RealtimeProvider(server.endpoint).connect(DEFAULT_BOT))
+            return await failure_of(RealtimeProvider(server.endpoint).connect(PLAIN_BOT))
 
     assert run(scene()).code == code
 
@@ -540,6 +571,200 @@ def test_the_whole_way_to_a_session_has_one_deadline(monkeypatch):
 
     assert refused == ("connect_timeout", True)
     assert took_s < 4  # with the emulator's own end
+
+
+# Another bot in the middle of the conversation.
+
+BILLING = replace(PLAIN_BOT, bot_id="billing", instructions="You know bills.", voice="cedar")
+
+
+def test_the_model_goes_on_as_another_bot():
+    async def scene() -> Any:
+        async with emulated(Scenario(speed=math.inf)) as (emulator, session):
+            await session.change_bot(BILLING)
+            changed = await until(session, BotChanged)
+            await session.say("Say exactly: 'Billing, hello.'")
+            await until(session, AgentTurnDone)
+            await session.change_bot(PLAIN_BOT)
+            changed += await until(session, BotChanged)
+            return changed, emulator.sessions[0]
+
+    changed, server = run(scene())
+
+    assert changed == [BotChanged("billing"), BotChanged("default")]
+    assert server.settings["instructions"] == PLAIN_BOT.instructions
+    assert server.settings["audio"]["output"]["voice"] == "cedar"  # it was heard: it stays
+    assert "error" not in [event["type"] for event in server.sent]
+
+
+def test_a_refused_change_is_tried_again_with_less():
+    async def script(peer: Peer) -> None:
+        await peer.refuse(await peer.one("session.update"))
+        await peer.one("session.update")
+        await peer.updated()
+
+    async def scene() -> Any:
+        async with scripted(script) as (server, session):
+            await session.change_bot(BILLING)
+            events = await until(session, BotChanged)
+            return events, server.peers[0].received[1:]
+
+    events, (full, reduced) = run(scene())
+
+    assert events == [BotChanged("billing")]
+    assert full["session"]["audio"]["output"]["voice"] == "cedar"
+    assert "transcription" in full["session"]["audio"]["input"]
+    assert "transcription" not in reduced["session"]["audio"]["input"]
+    assert reduced["session"]["instructions"] == "You know bills."
+
+
+def test_a_change_that_is_refused_altogether_leaves_a_conversation_that_goes_on():
+    async def script(peer: Peer) -> None:
+        for _ in range(2):
+            await peer.refuse(await peer.one("session.update"))
+        await peer.one("response.create")
+        await peer.send("response.done", response={"id": "R1"})
+
+    async def scene() -> Any:
+        async with scripted(script) as (_, session):
+            await session.change_bot(BILLING)
+            events = await until(session, BotChanged)
+            await session.say("Go on.")
+            return events + await until(session, AgentTurnDone)
+
+    assert run(scene()) == [BotChanged("billing", was_refused=True), AgentTurnDone()]
+
+
+def test_a_change_after_which_the_session_is_not_pcmu_ends_the_conversation():
+    async def script(peer: Peer) -> None:
+        await peer.one("session.update")
+        await peer.updated(PCM, PCM)
+
+    async def scene() -> Any:
+        async with scripted(script) as (_, session):
+            await session.change_bot(BILLING)
+            return await failure_of(anext(session))
+
+    error = run(scene())
+
+    assert (error.code, error.retryable) == ("not_pcmu", True)
+
+
+def test_a_late_answer_to_the_configuration_is_no_change_of_the_bot():
+    """The first update was answered after its deadline, and the second one too."""
+
+    async def script(peer: Peer) -> None:
+        await peer.one("session.update")
+        await peer.one("session.update")
+        await peer.updated()
+        await peer.updated()
+        await peer.send("input_audio_buffer.speech_started", item_id="U1", audio_start_ms=5)
+
+    async def scene() -> Any:
+        async with ScriptedServer(script) as server:
+            session = await soon(RealtimeProvider(server.endpoint).connect(PLAIN_BOT))
+            event = await soon(anext(session))
+            await session.aclose()
+            return event
+
+    assert run(scene()) == CallerSpeechStarted("U1", 5)
+
+
+# What else the call asks for.
+
+
+@pytest.mark.parametrize(
+    ("speaker", "role"), [("caller", "user"), ("agent", "assistant"), ("system", "system")]
+)
+@pytest.mark.parametrize("wants_reply", [True, False])
+def test_a_text_is_added_in_its_speakers_name_and_answered_if_wanted(speaker, role, wants_reply):
+    async def scene() -> Any:
+        async with scripted(Peer.next) as (server, session):
+            await session.send_text("Good morning.", speaker=speaker, wants_reply=wants_reply)
+            await asyncio.sleep(0.1)
+            return server.peers[0].received[1:]
+
+    item, *rest = run(scene())
+
+    assert item["item"]["role"] == role
+    assert [event["type"] for event in rest] == ["response.create"] * wants_reply
+
+
+def test_a_secret_is_forgotten_and_the_model_says_what_it_owed():
+    async def script(peer: Peer) -> None:
+        await peer.send("input_audio_buffer.speech_started", item_id="U1", audio_start_ms=5)
+        await peer.one("input_audio_buffer.clear")
+        await peer.one("response.create")
+        await peer.send("response.done", response={"id": "R1"})
+
+    async def scene() -> Any:
+        async with scripted(script) as (server, session):
+            await until(session, CallerSpeechStarted)
+            await session.say("Say that the line is paused.")
+            await session.forget_caller()
+            await until(session, AgentTurnDone)
+            return [event["type"] for event in server.peers[0].received[1:]]
+
+    assert run(scene()) == [
+        "conversation.item.create",
+        "input_audio_buffer.clear",
+        "response.create",
+    ]
+
+
+def test_the_emulated_model_forgets_a_turn_that_was_cut_off():
+    async def scene() -> Any:
+        scenario = Scenario(speed=math.inf, caller_words=("it was this",))
+        async with emulated(scenario, brain=EchoBrain()) as (emulator, session):
+            for pcmu in (silence(400), speech(600)):
+                await session.send_audio(pcmu)
+            await until(session, CallerSpeechStarted)
+            await session.forget_caller()
+            for pcmu in (silence(900), speech(1_000), silence(900)):
+                await session.send_audio(pcmu)
+            events = await until(session, AgentTurnDone)
+            return events, [event["type"] for event in emulator.sessions[0].sent]
+
+    events, sent = run(scene())
+
+    assert sent.count("input_audio_buffer.cleared") == 1
+    assert sent.count("input_audio_buffer.committed") == 1
+    assert [type(event) for event in events[:2]] == [CallerSpeechStarted, CallerSpeechStopped]
+
+
+@pytest.mark.parametrize(("name", "approve"), [("read", True), ("delete", False)])
+def test_the_bots_policy_decides_about_remote_functions(name, approve):
+    crm = McpServer(
+        label="crm",
+        url="https://crm.example.com/mcp",
+        allowed_tools=("read", "delete"),
+        needs_approval=("read", "delete"),
+        approved=("read",),
+    )
+
+    async def script(peer: Peer) -> None:
+        called = {"server_label": "crm", "name": name, "arguments": "{}"}
+        request = {"type": "mcp_approval_request", "id": "mcpr_1", **called}
+        await peer.send("response.created", response={"id": "R1"})
+        await peer.send("response.output_item.done", response_id="R1", item=request)
+        await peer.one("conversation.item.create")
+        await peer.send("response.done", response={"id": "R1"})
+        await peer.one("response.create")
+        await peer.send("response.created", response={"id": "R2"})
+        item = {"type": "mcp_call", "id": "mcp_1", **called}
+        await peer.send("response.output_item.done", response_id="R2", item=item)
+
+    async def scene() -> Any:
+        bot = replace(PLAIN_BOT, mcp_servers=(crm,))
+        async with scripted(script, bot) as (server, session):
+            return await soon(anext(session)), server.peers[0].received
+
+    event, (update, answer, _) = run(scene())
+
+    assert event == RemoteToolUsed("crm", name, has_failed=False)
+    assert update["session"]["tools"][-1]["server_label"] == "crm"
+    assert answer["item"]["approval_request_id"] == "mcpr_1"
+    assert answer["item"]["approve"] is approve
 
 
 # The end of a socket.
@@ -598,6 +823,8 @@ def test_sending_never_fails_after_the_end():
             await session.send_text("4")
             await session.say("Goodbye.")
             await session.send_tool_result("call_1", "{}")
+            await session.change_bot(PLAIN_BOT)
+            await session.forget_caller()
             await session.interrupt([])
             return await failure_of(anext(session))
 
@@ -647,9 +874,7 @@ def test_closing_takes_no_longer_than_its_deadline_when_the_server_does_not_read
 def test_a_cancelled_connect_leaves_nothing_behind(scenario, wait_s):
     async def scene() -> Any:
         async with RealtimeEmulator(scenario=scenario) as emulator:
-            connect = asyncio.create_task(
-                RealtimeProvider(_endpoint(emulator)).connect(DEFAULT_BOT)
-            )
+            connect = asyncio.create_task(RealtimeProvider(_endpoint(emulator)).connect(PLAIN_BOT))
             await asyncio.sleep(wait_s)
             connect.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -1,7 +1,9 @@
 """What is remembered of one response."""
 
-from service.speech.port import AgentAudioDone, AgentTranscript
-from service.speech.realtime_response import Response
+import pytest
+
+from service.speech.port import AgentAudioDone, AgentTranscript, Usage
+from service.speech.realtime_response import Response, usage_of
 
 
 def test_what_was_left_open_is_closed():
@@ -49,3 +51,21 @@ def test_a_response_has_spoken_once_something_was_handed_out():
     response.item("A1").was_handed_out = True
 
     assert (before, response.has_spoken) == (False, True)
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+@pytest.mark.parametrize(
+    ("owes_words", "awaits_approval"), [(False, False), (True, False), (False, True), (True, True)]
+)
+def test_a_live_response_goes_on_when_a_remote_tool_needs_it(owes_words, awaits_approval, is_dead):
+    response = Response(
+        "R1", owes_words=owes_words, awaits_approval=awaits_approval, is_dead=is_dead
+    )
+
+    assert response.goes_on is ((owes_words or awaits_approval) and not is_dead)
+
+
+def test_usage_is_reported_only_where_there_are_numbers():
+    assert usage_of("response", {"total_tokens": 7}) == [Usage({"response.total_tokens": 7})]
+    assert usage_of("response", None) == []
+    assert usage_of("response", {"total_tokens": None}) == []

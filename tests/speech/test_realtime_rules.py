@@ -1,17 +1,14 @@
 """The rules of a Realtime conversation (specification 7 to 10), without a socket or a clock."""
 
-import base64
 import copy
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.audio.playout import HeardItem
 from service.speech.port import (
     AgentAudio,
     AgentAudioDone,
@@ -21,20 +18,13 @@ from service.speech.port import (
     CallerSpeechStopped,
     CallerTranscript,
     SpeechError,
-    SpeechEvent,
-    ToolCall,
     Usage,
 )
 from service.speech.realtime_errors import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_RETRIES
-from service.speech.realtime_rules import CREATE_DEADLINE_S, SILENCE_DEADLINE_S, RealtimeRules
-from tests.openai_schema import assert_client_event
+from service.speech.realtime_rules import CREATE_DEADLINE_S, SILENCE_DEADLINE_S
+from tests.plain_bot import PLAIN_BOT
+from tests.speech.talk import BUSY, FORMAT, PCMU, RATE_LIMITED, Talk, heard
 
-BUSY = "conversation_already_has_active_response"
-RATE_LIMITED = {
-    "type": "invalid_request_error",
-    "code": "rate_limit_exceeded",
-    "message": "Limit 40000, Used 39980, Requested 4100. Please try again in 6.1s.",
-}
 FATAL_CODES = [
     "account_deactivated",
     "beta_api_shape_disabled",
@@ -46,110 +36,6 @@ FATAL_CODES = [
     "missing_model",
     "model_not_found",
 ]
-PCMU = b"\xff\x7f\x00" * 40
-
-
-class Talk:
-    """A conversation with scripted server frames. Whatever it sends is a valid client event."""
-
-    def __init__(self) -> None:
-        self.rules = RealtimeRules()
-        self.now = 1_000.0
-
-    def gets(self, kind: str, **fields: Any) -> list[SpeechEvent]:
-        return self.gets_frame(json.dumps({"type": kind, "event_id": "event_1", **fields}))
-
-    def gets_frame(self, frame: str | bytes) -> list[SpeechEvent]:
-        raw = frame.encode() if isinstance(frame, str) else frame
-        return self.rules.receive(raw, self.now)
-
-    def sends(self) -> list[dict[str, Any]]:
-        """What has been sent since the last look; fails on anything a server would refuse."""
-        events = [json.loads(frame) for frame in self.rules.outgoing]
-        self.rules.outgoing = []
-        for event in events:
-            assert_client_event(event)
-            assert event["event_id"]
-        return events
-
-    def sends_kinds(self) -> list[str]:
-        return [event["type"] for event in self.sends()]
-
-    def created(self, response_id: str, ask: dict[str, Any] | None = None) -> list[SpeechEvent]:
-        metadata = ask["response"]["metadata"] if ask else None
-        response = {"id": response_id, "status": "in_progress", "metadata": metadata}
-        return self.gets("response.created", response=response)
-
-    def done(self, response_id: str, status: str = "completed", **fields: Any) -> list[SpeechEvent]:
-        return self.gets("response.done", response={"id": response_id, "status": status, **fields})
-
-    def failed(self, response_id: str, error: dict[str, Any] | None) -> list[SpeechEvent]:
-        details = {"type": "failed", "error": error}
-        return self.done(response_id, "failed", status_details=details)
-
-    def cancelled(self, response_id: str) -> list[SpeechEvent]:
-        details = {"type": "cancelled", "reason": "turn_detected"}
-        return self.done(response_id, "cancelled", status_details=details)
-
-    def audio(self, response_id: str, item_id: str, pcmu: bytes = PCMU) -> list[SpeechEvent]:
-        delta = base64.b64encode(pcmu).decode()
-        kind = "response.output_audio.delta"
-        return self.gets(kind, response_id=response_id, item_id=item_id, delta=delta)
-
-    def audio_done(self, response_id: str, item_id: str) -> list[SpeechEvent]:
-        return self.gets("response.output_audio.done", response_id=response_id, item_id=item_id)
-
-    def words(self, response_id: str, item_id: str, delta: str) -> list[SpeechEvent]:
-        kind = "response.output_audio_transcript.delta"
-        return self.gets(kind, response_id=response_id, item_id=item_id, delta=delta)
-
-    def words_done(self, response_id: str, item_id: str, words: str) -> list[SpeechEvent]:
-        kind = "response.output_audio_transcript.done"
-        return self.gets(kind, response_id=response_id, item_id=item_id, transcript=words)
-
-    def item_done(self, response_id: str, **item: Any) -> list[SpeechEvent]:
-        return self.gets("response.output_item.done", response_id=response_id, item=item)
-
-    def call(self, response_id: str, call_id: str, **item: Any) -> list[SpeechEvent]:
-        fields = {"status": "completed", "name": "look_up", "arguments": '{"id":"42"}', **item}
-        return self.item_done(response_id, type="function_call", call_id=call_id, **fields)
-
-    def answers(self, call_id: str, output: str = "{}", then_say: str = "") -> None:
-        self.rules.add_tool_result(call_id, output, then_say, self.now)
-
-    def caller_speaks(self, item_id: str = "U1") -> list[SpeechEvent]:
-        return self.gets("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=2148)
-
-    def error(self, code: str | None, event_id: str | None = None, **fields: Any) -> None:
-        error = {"type": "invalid_request_error", "code": code, "event_id": event_id, **fields}
-        assert self.gets("error", error=error) == []
-
-    def says(self, instruction: str = "Greet the caller.") -> dict[str, Any]:
-        """Ask for speech; returns the `response.create` that went out."""
-        self.rules.say(instruction, self.now)
-        return self.sends()[-1]
-
-    def waits_s(self) -> float:
-        return min(self.rules.retry_at, self.rules._deadline) - self.now
-
-    def passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.rules.poll(self.now)
-
-
-@pytest.fixture
-def talk() -> Iterator[Talk]:
-    conversation = Talk()
-    yield conversation
-    conversation.sends()  # what the test did not look at is checked all the same
-
-
-def heard(
-    item_id: str, heard_ms: int, received_ms: int = 5_000, *, is_complete: bool = True
-) -> HeardItem:
-    return HeardItem(item_id, heard_ms, received_ms, is_complete, None, None)
-
-
 # 7.1, 7.2: turns.
 
 
@@ -203,7 +89,7 @@ def test_say_without_tools_forbids_them_for_that_response(talk):
 
 
 def test_caller_text_is_a_user_item_and_asks_for_a_response(talk):
-    talk.rules.add_caller_text("The caller pressed 4.", talk.now)
+    talk.rules.add_text("The caller pressed 4.", "caller", talk.now, wants_reply=True)
 
     item, create = talk.sends()
     assert item["item"]["role"] == "user"
@@ -211,10 +97,21 @@ def test_caller_text_is_a_user_item_and_asks_for_a_response(talk):
     assert create["type"] == "response.create"
 
 
+@pytest.mark.parametrize(
+    ("speaker", "role"), [("caller", "user"), ("agent", "assistant"), ("system", "system")]
+)
+def test_a_text_that_wants_no_reply_is_only_added(talk, speaker, role):
+    talk.rules.add_text("The line was paused.", speaker, talk.now, wants_reply=False)
+
+    (item,) = talk.sends()
+    assert item["item"]["role"] == role
+    assert talk.waits_s() == math.inf
+
+
 def test_event_ids_are_never_reused(talk):
     talk.says()
     talk.done("R1")
-    talk.rules.add_caller_text("1", talk.now)
+    talk.rules.add_text("1", "caller", talk.now, wants_reply=True)
     talk.rules.interrupt([heard("A1", 0), heard("A2", 10)])
     first = talk.says
     ids = [event["event_id"] for event in talk.sends()] + [first()["event_id"]]
@@ -529,184 +426,13 @@ def test_every_item_is_truncated_deleted_or_left_by_what_was_heard(items, is_ser
     assert told == {}
 
 
-# 7.4: function calls.
-
-
-def test_a_completed_function_call_is_handed_out_as_the_model_wrote_it(talk):
-    talk.created("R1")
-
-    assert talk.call("R1", "call_1", arguments="{not json") == [
-        ToolCall("call_1", "look_up", "{not json")
-    ]
-
-
-@pytest.mark.parametrize("status", ["in_progress", None])
-def test_a_function_call_with_an_odd_status_is_handed_out(talk, status):
-    """`output_item.done` has been seen with `in_progress` (6.5)."""
-    talk.created("R1")
-
-    assert talk.call("R1", "call_1", status=status) == [
-        ToolCall("call_1", "look_up", '{"id":"42"}')
-    ]
-
-
-def test_a_function_call_without_name_and_arguments_is_for_the_caller_to_refuse(talk):
-    assert talk.call("R1", "call_1", name=None, arguments=None) == [ToolCall("call_1", "", "")]
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        {"type": "function_call", "call_id": "call_1", "status": "incomplete"},
-        {"type": "function_call", "call_id": None, "status": "completed"},
-        {"type": "function_call", "status": "completed"},
-        {"type": "message", "status": "completed"},
-        {"type": "mcp_call", "call_id": "call_1", "status": "completed"},
-    ],
-)
-def test_what_is_no_complete_function_call_does_not_run(talk, item):
-    talk.created("R1")
-
-    assert talk.item_done("R1", **item) == []
-
-
-def test_the_model_goes_on_after_its_call_is_answered(talk):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.done("R1")
-
-    talk.answers("call_1", '{"status":"shipped"}')
-
-    output, create = talk.sends()
-    assert output["item"] == {
-        "type": "function_call_output",
-        "call_id": "call_1",
-        "output": '{"status":"shipped"}',
-    }
-    assert create["type"] == "response.create"
-
-
-def test_a_turn_with_an_open_call_is_not_done(talk):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    open_turn = talk.done("R1")
-    talk.answers("call_1")
-    talk.created("R2", talk.sends()[-1])
-
-    assert open_turn == []
-    assert talk.done("R2") == [AgentTurnDone()]
-
-
-def test_parallel_calls_are_all_answered_before_the_one_create(talk):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.call("R1", "call_2")
-    talk.done("R1")
-
-    talk.answers("call_2")
-    first = talk.sends_kinds()
-    talk.answers("call_1")
-    second = talk.sends_kinds()
-
-    assert first == ["conversation.item.create"]
-    assert second == ["conversation.item.create", "response.create"]
-
-
-def test_calls_answered_while_the_response_goes_on_ask_once_it_is_over(talk):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.answers("call_1")
-    before = talk.sends_kinds()
-
-    ended = talk.done("R1")
-
-    assert before == ["conversation.item.create"]
-    assert talk.sends_kinds() == ["response.create"]
-    assert ended == []
-
-
-def test_a_quick_answer_does_not_go_on_before_a_later_parallel_call_is_answered(talk):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.answers("call_1", then_say="Say goodbye.")
-    talk.call("R1", "call_2")
-    talk.done("R1")
-    early = talk.sends_kinds()
-
-    talk.answers("call_2")
-
-    output, system, create = talk.sends()
-    assert early == ["conversation.item.create"]
-    assert output["item"]["type"] == "function_call_output"
-    assert system["item"]["content"][0]["text"] == "Say goodbye."
-    assert create["response"]["tool_choice"] == "none"
-
-
-def test_then_say_tells_the_model_what_to_say_after_the_output(talk):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.done("R1")
-
-    talk.answers("call_1", then_say="Say goodbye.")
-
-    output, system, create = talk.sends()
-    assert output["item"]["type"] == "function_call_output"
-    assert system["item"]["role"] == "system"
-    assert system["item"]["content"] == [{"type": "input_text", "text": "Say goodbye."}]
-    assert create["response"]["tool_choice"] == "none"
-
-
-@pytest.mark.parametrize("then_say", [("Say goodbye.", ""), ("", "Say goodbye.")])
-def test_then_say_of_any_parallel_call_is_followed(talk, then_say):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.call("R1", "call_2")
-    talk.done("R1")
-
-    talk.answers("call_1", then_say=then_say[0])
-    talk.answers("call_2", then_say=then_say[1])
-
-    system, create = talk.sends()[-2:]
-    assert system["item"]["content"][0]["text"] == "Say goodbye."
-    assert create["response"]["tool_choice"] == "none"
-
-
-@pytest.mark.parametrize("call_id", ["call_1", "call_unknown"])
-def test_an_answer_to_no_open_call_is_not_sent(talk, call_id):
-    """The server would refuse it: exactly one output per call."""
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.done("R1")
-    talk.answers("call_1")
-    talk.sends()
-
-    talk.answers(call_id)
-
-    assert talk.sends() == []
-
-
-def test_a_call_answered_during_the_next_response_is_owed_until_its_end(talk):
-    talk.created("R1")
-    talk.call("R1", "call_1")
-    talk.done("R1")
-    talk.caller_speaks()
-    talk.created("R2")
-
-    talk.answers("call_1")
-    during = talk.sends_kinds()
-    talk.done("R2")
-
-    assert during == ["conversation.item.create"]
-    assert talk.sends_kinds() == ["response.create"]
-
-
 # 9: one response at a time.
 
 
 def test_only_one_response_is_owed_while_one_is_alive(talk):
     talk.created("R1")
-    talk.rules.add_caller_text("1", talk.now)
-    talk.rules.add_caller_text("2", talk.now)
+    talk.rules.add_text("1", "caller", talk.now, wants_reply=True)
+    talk.rules.add_text("2", "caller", talk.now, wants_reply=True)
     during = talk.sends_kinds()
 
     ended = talk.done("R1")
@@ -718,7 +444,7 @@ def test_only_one_response_is_owed_while_one_is_alive(talk):
 
 def test_an_owed_response_is_created_once(talk):
     talk.created("R1")
-    talk.rules.add_caller_text("1", talk.now)
+    talk.rules.add_text("1", "caller", talk.now, wants_reply=True)
     talk.done("R1")
     talk.created("R2", talk.sends()[-1])
 
@@ -848,7 +574,7 @@ def test_the_end_of_another_response_does_not_end_the_live_one(talk):
     talk.created("R1")
 
     assert talk.done("R_other", usage={"total_tokens": 7}) == [Usage({"response.total_tokens": 7})]
-    talk.rules.add_caller_text("1", talk.now)
+    talk.rules.add_text("1", "caller", talk.now, wants_reply=True)
     assert talk.sends_kinds() == ["conversation.item.create"]
 
 
@@ -1184,7 +910,8 @@ def test_a_nesting_bomb_harms_nobody(talk, depth):
 
 SERVER_EVENTS: list[dict[str, Any]] = [
     {"type": "session.created", "session": {"audio": {"input": {"format": {"type": "audio/pcm"}}}}},
-    {"type": "session.updated", "session": {"audio": {"output": {"format": {"type": "x"}}}}},
+    {"type": "session.updated", "session": {"audio": {"input": FORMAT, "output": FORMAT}}},
+    {"type": "error", "error": {"code": "unknown_parameter", "event_id": "bot_1"}},
     {"type": "error", "error": {"type": "t", "code": BUSY, "message": "m", "event_id": "ask_2"}},
     {"type": "error", "error": {"type": "t", "code": "server_error", "event_id": None}},
     {"type": "input_audio_buffer.speech_started", "item_id": "U1", "audio_start_ms": 5},
@@ -1222,6 +949,16 @@ SERVER_EVENTS: list[dict[str, Any]] = [
             "name": "look_up",
             "arguments": "{}",
         },
+    },
+    {
+        "type": "response.output_item.done",
+        "response_id": "R1",
+        "item": {"type": "mcp_call", "id": "M1", "server_label": "crm", "name": "read"},
+    },
+    {
+        "type": "response.output_item.done",
+        "response_id": "R2",
+        "item": {"type": "mcp_approval_request", "id": "Q1", "server_label": "crm", "name": "x"},
     },
     {
         "type": "response.done",
@@ -1267,7 +1004,7 @@ def frames(draw: st.DrawFn) -> bytes:
     return frame[: draw(st.integers(0, len(frame)))] if change == "cut" else frame
 
 
-COMMANDS = st.sampled_from(["say", "text", "answer", "interrupt", "poll"])
+COMMANDS = st.sampled_from(["say", "text", "answer", "interrupt", "change", "forget", "poll"])
 
 
 def _obey(talk: Talk, command: str) -> None:
@@ -1275,11 +1012,15 @@ def _obey(talk: Talk, command: str) -> None:
         case "say":
             talk.rules.say("Speak.", talk.now)
         case "text":
-            talk.rules.add_caller_text("4", talk.now)
+            talk.rules.add_text("4", "caller", talk.now, wants_reply=True)
         case "answer":
             talk.answers("call_1", then_say="Goodbye.")
         case "interrupt":
             talk.rules.interrupt([heard("A1", 10), heard("A2", 0)])
+        case "change":
+            talk.rules.change_bot(PLAIN_BOT)
+        case "forget":
+            talk.rules.forget_caller(talk.now)
         case _:
             talk.passes(2.0)
 
@@ -1324,66 +1065,7 @@ def test_never_is_a_response_asked_for_while_one_is_known_to_be_alive(steps):
         assert creates <= (0 if alive else 1)
 
 
-# While the caller speaks: the server answers at the end of the turn, we ask for nothing.
-
-
-def _stops(talk: Talk, item_id: str = "U1") -> None:
-    talk.gets("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=3904)
-
-
-def test_nothing_is_asked_for_while_the_caller_speaks(talk):
-    talk.caller_speaks()
-
-    talk.rules.add_caller_text("The caller pressed 4.", talk.now)
-
-    assert talk.sends_kinds() == ["conversation.item.create"]
-
-
-def test_what_was_owed_is_answered_by_the_server_at_the_end_of_the_callers_turn(talk):
-    talk.created("R1")
-    talk.rules.add_caller_text("The caller pressed 4.", talk.now)
-    talk.caller_speaks()
-    talk.sends()
-
-    talk.cancelled("R1")
-
-    assert talk.sends() == []
-
-
-def test_a_response_asked_for_before_the_caller_spoke_is_cancelled_and_never_heard(talk):
-    create = talk.says()
-    talk.caller_speaks()
-
-    talk.created("R1", create)
-
-    assert talk.sends()[-1] | {"event_id": ""} == {
-        "type": "response.cancel",
-        "response_id": "R1",
-        "event_id": "",
-    }
-    assert talk.audio("R1", "A1") == []
-
-
-@pytest.mark.parametrize("ends", ["stopped", "created"])
-def test_after_the_callers_turn_responses_are_asked_for_again(talk, ends):
-    talk.caller_speaks()
-    if ends == "stopped":
-        _stops(talk)
-    else:  # the end of the turn was never told, but its answer begins
-        talk.created("R1")
-        talk.done("R1")
-
-    assert talk.says()["type"] == "response.create"
-
-
-# 7.4, 7.8: what a repeated or refused thing must keep.
-
-
-def test_a_function_call_that_is_told_twice_runs_once(talk):
-    talk.created("R1")
-
-    assert len(talk.call("R1", "call_1")) == 1
-    assert talk.call("R1", "call_1") == []
+# 7.8: what a repeated thing must keep.
 
 
 def test_a_retry_after_a_failed_response_keeps_its_options(talk):
@@ -1398,7 +1080,7 @@ def test_a_retry_after_a_failed_response_keeps_its_options(talk):
 
 
 def test_words_that_utf8_cannot_say_are_sent_all_the_same(talk):
-    talk.rules.add_caller_text("a\ud800b", talk.now)
+    talk.rules.add_text("a\ud800b", "caller", talk.now, wants_reply=True)
 
     assert talk.sends()[0]["item"]["content"][0]["text"] == "a?b"
 
@@ -1408,7 +1090,7 @@ def test_words_that_utf8_cannot_say_are_sent_all_the_same(talk):
 
 def test_an_answer_that_never_begins_is_a_silent_model(talk):
     talk.caller_speaks()
-    _stops(talk)
+    talk.caller_stops()
 
     with pytest.raises(SpeechError, match="model_silent"):
         talk.passes(CREATE_DEADLINE_S)
@@ -1416,7 +1098,7 @@ def test_an_answer_that_never_begins_is_a_silent_model(talk):
 
 def test_a_caller_who_goes_on_speaking_is_owed_nothing_yet(talk):
     talk.caller_speaks("U1")
-    _stops(talk, "U1")
+    talk.caller_stops()
     talk.caller_speaks("U2")
 
     assert talk.waits_s() == math.inf
@@ -1446,12 +1128,3 @@ def test_a_filtered_answer_is_explained(talk):
     item, create = talk.sends()
     assert "cannot answer" in item["item"]["content"][0]["text"]
     assert create["response"]["tool_choice"] == "none"
-
-
-def test_a_function_call_tells_whether_something_was_said_before_it(talk):
-    talk.created("R1")
-    (silent,) = talk.call("R1", "call_1")
-    talk.audio("R1", "A1")
-    (spoken,) = talk.call("R1", "call_2")
-
-    assert (silent.has_spoken, spoken.has_spoken) == (False, True)

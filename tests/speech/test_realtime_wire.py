@@ -2,15 +2,12 @@
 
 import base64
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bots.builtin import DEFAULT_BOT
-from service.bots.port import Bot, VoiceActivity
 from service.speech import realtime_wire as wire
 from tests.openai_schema import assert_client_event
 
@@ -20,20 +17,6 @@ PCM = {"format": {"type": "audio/pcm", "rate": 24000}}
 
 def decode(kind: str, **fields: Any) -> Any:
     return wire.decode(json.dumps({"type": kind, "event_id": "event_1", **fields}).encode())
-
-
-def update(bot: Bot, *, reduced: bool = False) -> dict[str, Any]:
-    """The session that the bot's `session.update` asks for; fails when a server would refuse it."""
-    event = json.loads(wire.session_update(bot, "cfg_1", reduced=reduced))
-    assert_client_event(event)
-    assert event["type"] == "session.update"
-    assert event["event_id"] == "cfg_1"
-    session: dict[str, Any] = event["session"]
-    return session
-
-
-def transcription(**changes: Any) -> Any:
-    return update(replace(DEFAULT_BOT, **changes))["audio"]["input"]["transcription"]
 
 
 # In.
@@ -213,90 +196,6 @@ def test_an_append_event_is_valid():
     assert_client_event(json.loads(wire.append_audio(b"\xff" * 160)))
 
 
-@pytest.mark.parametrize("reduced", [False, True])
-def test_every_update_has_both_formats_and_the_full_turn_detection(reduced):
-    """A missing format means static on the phone, a partial detection the server's 200 ms (4)."""
-    bot = replace(DEFAULT_BOT, vad=VoiceActivity(0.6, 250, 700), voice="cedar")
-
-    session = update(bot, reduced=reduced)
-
-    assert session["type"] == "realtime"
-    assert session["output_modalities"] == ["audio"]
-    assert session["instructions"] == bot.instructions
-    assert session["audio"]["input"]["format"] == {"type": "audio/pcmu"}
-    assert session["audio"]["output"] == {"format": {"type": "audio/pcmu"}, "voice": "cedar"}
-    assert session["audio"]["input"]["turn_detection"] == {
-        "type": "server_vad",
-        "threshold": 0.6,
-        "prefix_padding_ms": 250,
-        "silence_duration_ms": 700,
-        "create_response": True,
-        "interrupt_response": True,
-    }
-    assert [tool["name"] for tool in session["tools"]] == ["end_call", "transfer_to_agent"]
-
-
-@pytest.mark.parametrize("key", ["model", "prompt", "tracing", "include", "reasoning", "strict"])
-@pytest.mark.parametrize("reduced", [False, True])
-def test_an_update_leaves_out_what_gets_updates_refused(key, reduced):
-    assert f'"{key}":' not in json.dumps(
-        update(replace(DEFAULT_BOT, transcription_model=""), reduced=reduced)
-    )
-
-
-def test_the_full_update_has_everything_the_bot_asks_for():
-    session = update(replace(DEFAULT_BOT, max_output_tokens=512))
-
-    assert session["audio"]["input"]["noise_reduction"] == {"type": "near_field"}
-    assert session["max_output_tokens"] == 512
-    assert session["truncation"] == {"type": "retention_ratio", "retention_ratio": 0.8}
-
-
-def test_the_reduced_update_leaves_out_what_a_model_may_refuse():
-    session = update(DEFAULT_BOT, reduced=True)
-
-    assert session["audio"]["input"].keys() == {"format", "turn_detection"}
-    assert not {"max_output_tokens", "truncation"} & session.keys()
-
-
-def test_no_noise_reduction_is_said_with_null():
-    session = update(replace(DEFAULT_BOT, noise_reduction=None))
-
-    assert session["audio"]["input"]["noise_reduction"] is None
-
-
-def test_a_bot_without_tools_clears_them():
-    assert update(replace(DEFAULT_BOT, tools=()))["tools"] == []
-
-
-def test_a_bot_without_a_transcription_model_turns_transcripts_off():
-    assert transcription(transcription_model="") is None
-
-
-@pytest.mark.parametrize("model", ["gpt-transcribe", "gpt-live-transcribe"])
-def test_newer_transcription_models_take_lists(model):
-    settings = transcription(
-        transcription_model=model, languages=("en", "de"), keywords=("Acme", "IBAN")
-    )
-
-    assert settings == {"model": model, "languages": ["en", "de"], "keywords": ["Acme", "IBAN"]}
-
-
-def test_empty_lists_are_left_out():
-    assert transcription(languages=(), keywords=()) == {"model": "gpt-transcribe"}
-
-
-@pytest.mark.parametrize(
-    ("languages", "expected"), [(("en",), {"language": "en"}), ((), {}), (("en", "de"), {})]
-)
-def test_older_transcription_models_take_one_language_and_no_keywords(languages, expected):
-    settings = transcription(
-        transcription_model="gpt-4o-mini-transcribe", languages=languages, keywords=("Acme",)
-    )
-
-    assert settings == {"model": "gpt-4o-mini-transcribe", **expected}
-
-
 @pytest.mark.parametrize(
     "value",
     [
@@ -322,11 +221,46 @@ def test_an_error_is_read_piece_by_piece():
 
 
 def test_an_item_is_read_piece_by_piece():
-    assert wire.read_item({"id": "A1", "phase": "commentary"}) == wire.OutputItem()
+    assert wire.read_item({"id": "A1", "phase": "commentary"}) == wire.OutputItem(id="A1")
     assert wire.read_item(None) == wire.OutputItem()
     assert wire.read_item({"type": "function_call", "call_id": "c", "status": []}) == (
         wire.OutputItem(type="function_call", call_id="c")
     )
+
+
+def test_an_item_of_a_remote_server_is_read_without_what_it_says():
+    item = {
+        "id": "mcp_1",
+        "type": "mcp_call",
+        "server_label": "crm",
+        "name": "read",
+        "arguments": "{}",
+        "output": "secret words",
+        "error": None,
+    }
+
+    assert wire.read_item(item) == wire.OutputItem(
+        type="mcp_call", id="mcp_1", server_label="crm", name="read", arguments="{}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "has_error"),
+    [
+        ({"error": {"type": "http_error", "code": 500, "message": "secret words"}}, True),
+        ({"error": {}}, True),
+        ({"error": "secret words"}, True),
+        ({"error": None}, False),
+        ({"has_error": "yes"}, False),
+        ({}, False),
+        ([], False),
+    ],
+)
+def test_of_an_error_only_its_being_there_is_read(item, has_error):
+    read = wire.read_item(item)
+
+    assert read.has_error is has_error
+    assert "secret" not in repr(read)
 
 
 @pytest.mark.parametrize("metadata", [None, "text", [], {}, {"ask": 1}])

@@ -1,0 +1,70 @@
+"""What a bot does by the clock alone: asks a silent caller again, warns of the end, gives up.
+
+Pure: `now` is monotonic seconds.
+"""
+
+import math
+
+from service.bots.port import Bot
+from service.silence import GiveUp, Reprompt, SilenceWatch
+
+
+class Manners:
+    """The silence policy and the limits of the bot that speaks now."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._limits = bot.limits
+        self._silence = SilenceWatch(bot.silence)
+        self._opened_at = 0.0
+        self._max_call_s = math.inf
+        self._was_warned = False
+
+    def begin(self, opened_at: float, max_call_s: float) -> None:
+        """Let the call's time run; `max_call_s` holds whatever a bot allows."""
+        self._opened_at = opened_at
+        self._max_call_s = max_call_s
+
+    def follow(self, bot: Bot) -> None:
+        """Go by the manners of another bot that took over."""
+        self._limits = bot.limits
+        self._silence.follow(bot.silence)
+
+    def caller_acted(self) -> None:
+        """Note that the caller spoke or pressed a key."""
+        self._silence.caller_acted()
+
+    def poll(self, now: float, *, is_callers_turn: bool, is_held: bool) -> str | GiveUp | None:
+        """Return what is due: an instruction for the model, the end of patience, or nothing.
+
+        Args:
+            now: monotonic seconds.
+            is_callers_turn: nobody speaks, and nothing is worked on.
+            is_held: the line is paused, and nothing may be said.
+        """
+        self._silence.observe(is_quiet=is_callers_turn, now=now)
+        step = self._silence.poll(now)
+        if isinstance(step, Reprompt):
+            return step.instruction
+        if step is None and not is_held and self._warns_in_s(now) <= 0:
+            self._was_warned = True
+            return self._limits.warning
+        return step
+
+    def due_in_s(self, now: float, *, is_held: bool) -> float:
+        """Seconds until `poll` has something; infinite when it never has."""
+        warns_in_s = math.inf if is_held else self._warns_in_s(now)
+        return min(self._silence.due_in_s(now), warns_in_s)
+
+    def is_over_in_s(self, now: float) -> float:
+        """Seconds until the call has lasted as long as it may."""
+        return self._opened_at + self._longest_s - now
+
+    @property
+    def _longest_s(self) -> float:
+        return min(self._max_call_s, self._limits.max_call_s)
+
+    def _warns_in_s(self, now: float) -> float:
+        limits = self._limits
+        if self._was_warned or not limits.warning or limits.warn_before_s >= self._longest_s:
+            return math.inf
+        return self.is_over_in_s(now) - limits.warn_before_s
