@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.demo_plans import Plan
 from scripts.emulators.genesys import CallEvent, CallReport
 
 TEXT_COLUMN = 25
@@ -75,15 +76,7 @@ class Story:
         return cls([], 0, [], None, None, None, ["the call did not take place"])
 
     @classmethod
-    def of(
-        cls,
-        report: CallReport,
-        events: Path | None,
-        recording: Path,
-        *,
-        expects_barge_in: bool,
-        expects_status: str | None,
-    ) -> "Story":
+    def of(cls, plan: Plan, report: CallReport, events: Path | None, recording: Path) -> "Story":
         """Put together what the caller measured and what the service published."""
         published = _read(events)
         barge_ins = sum(barge_in.stopped_audio for barge_in in report.barge_ins)
@@ -97,8 +90,9 @@ class Story:
             else {"reason": outcome.reason, "output_variables": outcome.output_variables},
             recording=str(recording),
             events=str(events) if events else None,
-            problems=_problems(report, published, has_barge_in=barge_ins == int(expects_barge_in))
-            + _problems_of_the_end(report, expects_status),
+            problems=_problems(report, published, has_barge_in=barge_ins == plan.interruptions)
+            + _problems_of_the_end(report, plan)
+            + _problems_of_secrecy(plan, events),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -221,8 +215,21 @@ def _problems(report: CallReport, events: list[dict[str, Any]], *, has_barge_in:
     return problems
 
 
-def _problems_of_the_end(report: CallReport, expects_status: str | None) -> list[str]:
-    status = report.disconnect and report.disconnect.output_variables.get("BOT_STATUS")
-    if status == expects_status:
-        return []
-    return [f"the call ended with BOT_STATUS {status}, where {expects_status} was expected"]
+def _problems_of_the_end(report: CallReport, plan: Plan) -> list[str]:
+    given = report.disconnect.output_variables if report.disconnect else {}
+    expected = dict(plan.outputs)
+    if plan.bot_status:
+        expected["BOT_STATUS"] = plan.bot_status
+    elif report.disconnect:
+        return ["the service ended the call, where the caller would have hung up"]
+    return [
+        f"the flow got {name}={given.get(name)!r}, where {value!r} was expected"
+        for name, value in expected.items()
+        if given.get(name) != value
+    ]
+
+
+def _problems_of_secrecy(plan: Plan, events: Path | None) -> list[str]:
+    if plan.secret and events and plan.secret in events.read_text(encoding="utf-8"):
+        return ["what the caller keyed in secret is in the events"]
+    return []

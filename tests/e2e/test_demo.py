@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from scripts.demo_plans import BOTS
 from scripts.service_process import ROOT
 
 pytestmark = pytest.mark.timeout(180)
 
+SIDES = ("caller", "agent")
 KEYS = {
     "ok": bool,
     "turns": list,
@@ -54,30 +56,87 @@ def has_every_key(told: dict[str, Any]) -> bool:
 
 @dataclass
 class Played:
-    ended: "subprocess.CompletedProcess[str]"
-    told: dict[str, Any]
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def told(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.stdout)
+        return told
 
 
 @pytest.fixture(scope="module")
-def played() -> Iterator[Played]:
-    """The whole demo, once; it lasts as long as its call, about a minute."""
-    ended = demo("--json", "--scripted", timeout_s=150)
-    told = json.loads(ended.stdout)
-    yield Played(ended, told)
-    if told["recording"]:
-        shutil.rmtree(Path(told["recording"]).parent)
+def demos() -> Iterator[dict[str, Played]]:
+    """The demo of each bot, all at once; the longest lasts about a minute."""
+    running = {
+        bot: subprocess.Popen(
+            [sys.executable, "-m", "scripts.call", "--json", "--scripted", "--bot", bot],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for bot in BOTS
+    }
+    demos = {}
+    for bot, process in running.items():
+        stdout, stderr = process.communicate(timeout=150)
+        demos[bot] = Played(process.returncode, stdout, stderr)
+    yield demos
+    for played in demos.values():
+        if recording := played.told["recording"]:
+            shutil.rmtree(Path(recording).parent)
+
+
+@pytest.fixture(scope="module")
+def played(demos: dict[str, Played]) -> Played:
+    """The demo as a newcomer runs it."""
+    return demos["default"]
 
 
 @pytest.mark.slow
 def test_the_demo_prints_one_object_with_every_key_and_nothing_else(played: Played):
-    assert played.ended.stdout.count("\n") == 1
+    assert played.stdout.count("\n") == 1
     assert has_every_key(played.told)
 
 
 @pytest.mark.slow
-def test_the_demo_is_a_good_call(played: Played):
-    assert played.told["ok"] is True, played.ended.stderr
-    assert played.ended.returncode == 0
+@pytest.mark.parametrize("bot", BOTS)
+def test_the_demo_is_a_good_call(demos: dict[str, Played], bot: str):
+    assert demos[bot].told["ok"] is True, demos[bot].stderr
+    assert demos[bot].exit_code == 0
+
+
+@pytest.mark.slow
+def test_the_bank_tells_the_balance_and_nobody_else_the_number(demos: dict[str, Played]):
+    told = demos["bank"].told
+
+    assert "Your balance is 1250.40 euros." in [turn["heard"] for turn in told["turns"]]
+    assert "12345678" not in demos["bank"].stdout + demos["bank"].stderr
+    assert "12345678" not in Path(told["events"]).read_text()
+
+
+@pytest.mark.slow
+def test_each_side_of_the_bilingual_call_speaks_both_languages(demos: dict[str, Played]):
+    turns = demos["bilingual"].told["turns"]
+    heard = {side: " ".join(t["heard"] for t in turns if t["speaker"] == side) for side in SIDES}
+
+    assert "Sunday" in heard["caller"]
+    assert "auf Wiederhören" in heard["caller"]
+    assert "Sunday" in heard["agent"]
+    assert "Auf Wiederhören" in heard["agent"]
+
+
+@pytest.mark.slow
+def test_reception_greets_at_once_and_passes_on(demos: dict[str, Played]):
+    told = demos["reception"].told
+    kinds = [json.loads(line) for line in Path(told["events"]).read_text().splitlines()]
+    (ended,) = [event["data"] for event in kinds if event["type"] == "call.ended.v1"]
+
+    assert told["turns"][0]["heard"].startswith("Welcome to Northwind.")
+    assert told["turns"][0]["start_ms"] < 300
+    assert ended["bot_ids"] == ["reception", "billing"]
 
 
 @pytest.mark.slow
@@ -95,7 +154,7 @@ def test_every_turn_of_the_demo_is_whole(played: Played):
     for turn in played.told["turns"]:
         assert turn.keys() == TURN.keys()
         assert all(isinstance(turn[name], kind) for name, kind in TURN.items())
-        assert turn["speaker"] in ("caller", "agent")
+        assert turn["speaker"] in SIDES
         assert turn["start_ms"] <= turn["end_ms"]
         assert turn["interrupted"] or turn["heard"] == turn["text"]
 
@@ -144,7 +203,9 @@ def test_help_explains_itself():
     ended = demo("--help")
 
     assert ended.returncode == 0
-    assert all(option in ended.stdout for option in ("--json", "--live", "--wav", "--scripted"))
+    assert all(
+        option in ended.stdout for option in ("--bot", "--json", "--live", "--wav", "--scripted")
+    )
 
 
 def test_a_demo_that_fails_prints_an_object_with_every_key(tmp_path: Path):
@@ -174,3 +235,10 @@ def test_a_live_demo_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch):
 
     assert ended.returncode == 2
     assert "OPENAI_API_KEY" in ended.stderr
+
+
+def test_a_demo_of_an_unknown_bot_lists_those_there_are():
+    ended = demo("--bot", "nobody")
+
+    assert ended.returncode == 2
+    assert all(bot in ended.stderr for bot in BOTS)
