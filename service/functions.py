@@ -138,7 +138,7 @@ class Functions:
                 name=use.name if is_known else "unknown",
                 server=use.server if is_known else "unknown",
                 at_ms=self._turns.ms(self._clock()),
-                outcome="failed" if use.has_failed else "ok",
+                outcome=use.outcome,
             )
         )
 

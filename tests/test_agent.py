@@ -228,7 +228,7 @@ def test_a_function_of_a_remote_server_is_noted():
     shop = McpServer(label="shop", url="https://shop.example.com", allowed_tools=("stock",))
 
     async def script(scene: Scene) -> None:
-        await scene.hears(speech.RemoteToolUsed("shop", "stock", has_failed=False))
+        await scene.hears(speech.RemoteToolUsed("shop", "stock", "ok"))
 
     (use,) = play(script, replace(BANK, mcp_servers=(shop,))).turns.receipt.tool_uses
 

@@ -792,7 +792,7 @@ def test_a_function_of_a_remote_server_is_in_the_receipt():
 
     async def script(studio: Studio) -> None:
         await studio.opened()
-        studio.session.yields(speech.RemoteToolUsed("shop", "stock", has_failed=False))
+        studio.session.yields(speech.RemoteToolUsed("shop", "stock", "ok"))
         await studio.settles()
         await studio.hangs_up()
 

@@ -319,19 +319,19 @@ SHOP = McpServer(label="shop", url="https://shop.example.com", allowed_tools=("s
     ("use", "noted"),
     [
         (
-            RemoteToolUsed("shop", "stock", has_failed=False),
+            RemoteToolUsed("shop", "stock", "ok"),
             ToolUse(name="stock", server="shop", at_ms=500, outcome="ok"),
         ),
         (
-            RemoteToolUsed("shop", "stock", has_failed=True),
+            RemoteToolUsed("shop", "stock", "failed"),
             ToolUse(name="stock", server="shop", at_ms=500, outcome="failed"),
         ),
         (
-            RemoteToolUsed("shop", "555_0199", has_failed=False),
+            RemoteToolUsed("shop", "555_0199", "ok"),
             ToolUse(name="unknown", server="unknown", at_ms=500, outcome="ok"),
         ),
         (
-            RemoteToolUsed("0199", "stock", has_failed=False),
+            RemoteToolUsed("0199", "stock", "ok"),
             ToolUse(name="unknown", server="unknown", at_ms=500, outcome="ok"),
         ),
     ],

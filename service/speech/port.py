@@ -76,11 +76,11 @@ class ToolCall:
 
 @dataclass(slots=True)
 class RemoteToolUsed:
-    """The provider has called a function of a remote server by itself."""
+    """The provider has called a function of a remote server by itself, or was refused it."""
 
     server: str
     name: str
-    has_failed: bool
+    outcome: Literal["ok", "failed", "refused"]
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ the provider, which may ask for approval first. Source: Realtime specification, 
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 from service.bots.port import McpServer
 from service.speech.port import RemoteToolUsed, SpeechEvent, ToolCall
@@ -37,7 +38,7 @@ class FunctionCalls:
         """
         if item.type == "mcp_call" and self._is_new(item.id):
             response.owes_words = True
-            return [RemoteToolUsed(item.server_label or "", item.name or "", item.has_error)]
+            return [remote_use(item, "failed" if item.has_error else "ok")]
         if item.type != "function_call" or item.status == "incomplete" or not item.call_id:
             return []
         if not self._is_new(item.call_id):
@@ -91,3 +92,8 @@ class FunctionCalls:
 def approved_by(servers: Iterable[McpServer]) -> frozenset[tuple[str, str]]:
     """Return the pairs of server label and tool name that the bot approves."""
     return frozenset((server.label, tool) for server in servers for tool in server.approved)
+
+
+def remote_use(item: OutputItem, outcome: Literal["ok", "failed", "refused"]) -> RemoteToolUsed:
+    """Return what the call is told of a remote function."""
+    return RemoteToolUsed(item.server_label or "", item.name or "", outcome)

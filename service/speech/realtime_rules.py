@@ -24,7 +24,7 @@ from service.speech.port import (
     SpeechEvent,
     TextSpeaker,
 )
-from service.speech.realtime_calls import FunctionCalls, approved_by
+from service.speech.realtime_calls import FunctionCalls, approved_by, remote_use
 from service.speech.realtime_change import BotChange
 from service.speech.realtime_errors import (
     BUSY,
@@ -249,7 +249,7 @@ class RealtimeRules:
             return self._calls.begin(item, response)
         answer = {"type": "mcp_approval_response", "approval_request_id": item.id}
         self._out.add_item({"id": self._out.next_id("ok"), **answer, "approve": is_granted})
-        return []
+        return [] if is_granted else [remote_use(item, "refused")]
 
     def _on_done(self, tail: wire.ResponseTail, now: float) -> list[SpeechEvent]:
         response = self._response_of(tail.id)

@@ -752,16 +752,21 @@ def test_the_bots_policy_decides_about_remote_functions(name, approve):
         await peer.one("response.create")
         await peer.send("response.created", response={"id": "R2"})
         item = {"type": "mcp_call", "id": "mcp_1", **called}
-        await peer.send("response.output_item.done", response_id="R2", item=item)
+        if approve:
+            await peer.send("response.output_item.done", response_id="R2", item=item)
+        await peer.send("response.done", response={"id": "R2"})
 
     async def scene() -> Any:
         bot = replace(PLAIN_BOT, mcp_servers=(crm,))
         async with scripted(script, bot) as (server, session):
-            return await soon(anext(session)), server.peers[0].received
+            event = await soon(anext(session))
+            if not approve:  # else the event says that all was sent
+                await until(session, AgentTurnDone)
+            return event, server.peers[0].received
 
-    event, (update, answer, _) = run(scene())
+    event, (update, answer, *_) = run(scene())
 
-    assert event == RemoteToolUsed("crm", name, has_failed=False)
+    assert event == RemoteToolUsed("crm", name, "ok" if approve else "refused")
     assert update["session"]["tools"][-1]["server_label"] == "crm"
     assert answer["item"]["approval_request_id"] == "mcpr_1"
     assert answer["item"]["approve"] is approve

@@ -130,7 +130,7 @@ def test_a_remote_call_is_told_opens_nothing_and_owes_words():
     calls, response = FunctionCalls(), Response("R1")
     item = OutputItem(type="mcp_call", id="M1", server_label="crm", name="read", has_error=True)
 
-    assert calls.begin(item, response) == [RemoteToolUsed("crm", "read", has_failed=True)]
+    assert calls.begin(item, response) == [RemoteToolUsed("crm", "read", "failed")]
     assert not calls.are_open
     assert response.owes_words
 

@@ -1119,12 +1119,35 @@ def test_what_comes_after_the_end_of_a_response_is_dropped(talk):
     assert talk.waits_s() == math.inf
 
 
-def test_a_filtered_answer_is_explained(talk):
+@pytest.mark.parametrize("reason", ["content_filter", "max_output_tokens"])
+def test_an_answer_that_was_cut_before_its_first_word_is_explained(talk, reason):
     talk.created("R1")
 
-    details = {"type": "incomplete", "reason": "content_filter"}
+    details = {"type": "incomplete", "reason": reason}
     talk.done("R1", "incomplete", status_details=details)
 
     item, create = talk.sends()
     assert "cannot answer" in item["item"]["content"][0]["text"]
     assert create["response"]["tool_choice"] == "none"
+
+
+def test_an_explanation_that_is_cut_as_well_is_not_explained_again(talk):
+    details = {"type": "incomplete", "reason": "content_filter"}
+    talk.created("R1")
+    talk.done("R1", "incomplete", status_details=details)
+    talk.created("R2", talk.sends()[-1])
+
+    events = talk.done("R2", "incomplete", status_details=details)
+
+    assert talk.sends() == []
+    assert events == [AgentTurnDone()]
+
+
+def test_an_answer_that_was_cut_after_a_function_call_waits_for_its_result(talk):
+    talk.created("R1")
+    talk.call("R1", "call_1")
+
+    details = {"type": "incomplete", "reason": "max_output_tokens"}
+    talk.done("R1", "incomplete", status_details=details)
+
+    assert talk.sends() == []

@@ -256,11 +256,11 @@ def test_a_remote_call_is_told_without_its_words(talk, error, has_failed):
 
     events = remote_call(talk, "R1", "M1", error=error)
 
-    assert events == [RemoteToolUsed("crm", "read", has_failed)]
+    assert events == [RemoteToolUsed("crm", "read", "failed" if has_failed else "ok")]
 
 
 def test_a_remote_call_without_its_names_is_told_all_the_same(talk):
-    assert talk.item_done("R1", type="mcp_call") == [RemoteToolUsed("", "", has_failed=False)]
+    assert talk.item_done("R1", type="mcp_call") == [RemoteToolUsed("", "", "ok")]
 
 
 def test_a_remote_call_that_is_told_twice_is_one(talk):
@@ -383,8 +383,11 @@ def test_only_what_the_bot_approves_is_granted(item, approve):
     talk = Talk((CRM,))
     talk.created("R1")
 
-    assert request(talk, "R1", "mcpr_1", **item) == []
+    events = request(talk, "R1", "mcpr_1", **item)
 
+    asked = {"server_label": "crm", "name": "change"} | item
+    refused = RemoteToolUsed(asked["server_label"] or "", asked["name"] or "", "refused")
+    assert events == ([] if approve else [refused])
     (answer,) = talk.sends()
     assert answer["type"] == "conversation.item.create"
     assert len(answer["item"].pop("id")) <= 32
@@ -462,9 +465,7 @@ def test_a_request_in_an_interrupted_response_is_answered_and_the_server_goes_on
 
     assert talk.sends_kinds() == ["conversation.item.create"]
     assert ended == [AgentTurnDone()]
-    assert remote_call(talk, "R2", "M1", name="change") == [
-        RemoteToolUsed("crm", "change", has_failed=False)
-    ]
+    assert remote_call(talk, "R2", "M1", name="change") == [RemoteToolUsed("crm", "change", "ok")]
 
 
 # The end of a conversation waits for no function.
