@@ -1,13 +1,13 @@
 """A call whose line is the keyboard: the service's agent, without AudioHook and without sound."""
 
 import asyncio
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from scripts.keyboard import Keyboard
 from service.agent import Agent
 from service.alarm import Alarm
+from service.audiohook import messages as hook
 from service.bots.port import Bot, BotService
 from service.ending import Ending
 from service.functions import CallFacts
@@ -15,6 +15,9 @@ from service.silence import SilencePolicy
 from service.speech import port as speech
 from service.turns import Turns
 
+KEYS = frozenset("0123456789*#ABCD")
+"""What a telephone can send."""
+COMMANDS = "/keys 123# presses keys, /language de changes the caller's language, /quit hangs up"
 SETTLED_S = 0.7
 """Without news for so long, it is the caller's turn to type."""
 LONGEST_S = 3_600.0
@@ -30,6 +33,9 @@ class _Patient:
 
     def __init__(self, bots: BotService) -> None:
         self._bots = bots
+
+    async def watch(self) -> None:
+        await self._bots.watch()
 
     def knows(self, path: str) -> bool:
         return self._bots.knows(path)
@@ -61,7 +67,9 @@ class TypedCall:
         self._clock = clock
         self._turns = Turns(bot)
         self._wake = Alarm()
-        self._ending = Ending(may_begin=lambda: True, on_begin=self._wake.ring)
+        self._ending = Ending(
+            may_begin=lambda: True, on_begin=self._wake.ring, on_withdraw=self._wake.ring
+        )
         self._agent = Agent(
             bot,
             bots=patient,
@@ -84,6 +92,11 @@ class TypedCall:
         self._news_at = now
         self._shown = 0
 
+    @property
+    def bot(self) -> Bot:
+        """Who speaks now."""
+        return self._agent.bot
+
     async def run(self, provider: speech.SpeechProvider) -> None:
         """Talk until one of the two hangs up.
 
@@ -94,7 +107,7 @@ class TypedCall:
         try:
             async with asyncio.TaskGroup() as pumps:
                 await self._agent.begin(session, pumps)
-                if words := self._agent.bot.greeting.words * bool(self._agent.bot.greeting.clip):
+                if words := self.bot.greeting.words * bool(self.bot.greeting.clip):
                     self._show("agent", words)
                     self._agent.note_said(words)
                 pumps.create_task(self._pump_model(session))
@@ -114,7 +127,7 @@ class TypedCall:
             self._news_at = self._clock()
             match event:
                 case speech.AgentTranscript(is_final=True):
-                    self._show(self._agent.bot.bot_id, event.text)
+                    self._show(self.bot.bot_id, event.text)
                 case speech.ToolCall() | speech.RemoteToolUsed() | speech.BotChanged():
                     await self._agent.on_function(event)
                 case speech.AgentTurnDone():
@@ -142,24 +155,44 @@ class TypedCall:
             await self._wake.wait(min(0.2, self._agent.next_due_s(now)))
 
     async def _pump_keyboard(self, session: speech.SpeechSession) -> None:
-        keyboard = _Keyboard()
+        keyboard = Keyboard()
         while True:
             await self._settled()
             line = await keyboard.next_line()
-            if line is None or line.strip() == "/quit":
+            text = "/quit" if line is None else line.strip()
+            self._news_at = self._clock()
+            if text.startswith("/"):
+                self._carry_out(*text.split(maxsplit=1))
+            elif text:
+                self._agent.caller_started(self._clock())
+                self._agent.caller_stopped()
+                await session.send_text(text)
+
+    def _carry_out(self, command: str, argument: str = "") -> None:
+        match command:
+            case "/keys":
+                self._press(argument.replace(" ", "").upper())
+            case "/language":
+                self._change_language(argument.replace("_", "-"))
+            case "/quit":
                 self._ending.note("caller_hangup")
                 raise _HungUp
-            self._news_at = self._clock()
-            command, _, rest = line.strip().partition(" ")
-            if command == "/keys":
-                self._agent.press(rest.replace(" ", ""), self._clock())
-                self._wake.ring()
-            elif command.startswith("/"):
-                self._show("chat", "there are /keys 123# and /quit")
-            elif command:
-                self._agent.caller_started()
-                self._agent.caller_stopped()
-                await session.send_text(line.strip())
+            case _:
+                self._show("chat", COMMANDS)
+        self._wake.ring()
+
+    def _press(self, keys: str) -> None:
+        if keys and KEYS.issuperset(keys):
+            self._agent.press(keys, self._clock())
+        else:
+            self._show("chat", "/keys wants keys of a telephone, such as /keys 123#")
+
+    def _change_language(self, tag: str) -> None:
+        wanted = "" if tag else "/language wants a tag, such as /language de"
+        problem = wanted or language_problem(self.bot, tag)
+        self._show("chat", problem or f"the caller's language is {tag} now")
+        if not problem:
+            self._agent.receive(hook.Update(tag), self._clock())
 
     async def _settled(self) -> None:
         """Wait until nothing more comes for now."""
@@ -188,28 +221,10 @@ class TypedCall:
         print(f"{who + ':':12} {text}", flush=True)
 
 
-class _Keyboard:
-    """Lines of the standard input; reading them never holds up the end of the process."""
-
-    def __init__(self) -> None:
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
-        self._wanted = threading.Semaphore(0)
-        self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    async def next_line(self) -> str | None:
-        """Return the next line; None at the end of the input."""
-        self._wanted.release()
-        return await self._lines.get()
-
-    def _read(self) -> None:
-        line: str | None = ""
-        while line is not None:
-            self._wanted.acquire()
-            if sys.stdin.isatty():
-                sys.stdout.write("you:         ")
-                sys.stdout.flush()
-            line = sys.stdin.readline() or None
-            if self._loop.is_closed():
-                return
-            self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+def language_problem(bot: Bot, tag: str) -> str:
+    """Return why a language is not one that a bot goes over to; an empty text when it is."""
+    primaries = {language.partition("-")[0].lower() for language in bot.languages}
+    if tag.replace("_", "-").partition("-")[0].lower() in primaries:
+        return ""
+    spoken = f"speaks {' and '.join(bot.languages)}" if bot.languages else "names no languages"
+    return f"{bot.bot_id} {spoken}; {tag} changes nothing"
