@@ -1,6 +1,6 @@
 """A bank's web service with two accounts, for the demo and tests: what the `bank` bot looks up.
 
-GET /accounts/12345678  ->  {"balance": "1250.40", "currency": "euros", "holder": …}
+POST /balance {"account": "12345678"}  ->  {"balance": "1250.40", "currency": "euros", "holder": …}
 """
 
 import json
@@ -17,12 +17,14 @@ ACCOUNTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
+MAX_BODY_BYTES = 1_000
+
 
 class SampleBank:
     """Listens on a free loopback port while the context lasts.
 
     Attributes:
-        asked: the paths that were asked for, in order.
+        asked: the accounts whose balance was asked for, in order.
     """
 
     def __init__(self) -> None:
@@ -48,15 +50,20 @@ class SampleBank:
         asked = self.asked
 
         class Desk(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked.append(self.path)
-                account = ACCOUNTS.get(self.path.removeprefix("/accounts/"))
+            def do_POST(self) -> None:
+                number = self._asked_for() if self.path == "/balance" else ""
+                asked.append(number)
+                account = ACCOUNTS.get(number)
                 body = json.dumps(account or {"error": "no such account"}).encode()
                 self.send_response(200 if account else 404)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def _asked_for(self) -> str:
+                length = int(self.headers.get("Content-Length", 0))
+                return str(json.loads(self.rfile.read(min(length, MAX_BODY_BYTES)))["account"])
 
             def log_message(self, *_: Any) -> None:
                 pass  # account numbers are nobody's business

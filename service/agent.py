@@ -14,6 +14,7 @@ from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.bots.port import Bot, BotService
 from service.call_events import EndReason
+from service.commands import Commands, Stage
 from service.conversation import Conversation
 from service.ending import Ending
 from service.functions import CallFacts, Functions
@@ -25,14 +26,15 @@ from service.succession import Succession
 from service.tools import port as tools
 from service.turns import Turns
 
+LAST_WORD_S = 1.0
+"""Whoever speaks over the last second of a goodbye says goodbye as well."""
+
 
 class Agent:
     """One bot after the other, on one call.
 
     Attributes:
-        bot: who speaks now.
         keypad: the caller's keys.
-        outputs: what the flow gets back.
     """
 
     def __init__(
@@ -48,23 +50,22 @@ class Agent:
     ) -> None:
         """Wait for the call to open.
 
-        `bot` will answer, as far as it is known, and others of `bots` may; `turns` and `ending`
-        are the call's. `stop_speech` cuts what the caller hears at a moment, `wake` is rung to
-        have `on_time` called soon, `clock` gives monotonic seconds.
+        `bot` will answer, as far as it is known. `stop_speech` cuts what the caller hears at a
+        moment, `wake` is rung to have `on_time` called soon, `clock` gives monotonic seconds.
         """
-        self.bot = bot
-        self.keypad = CallKeypad(bot.keypad)
-        self.outputs = OutputVariables(bot.outputs)
-        self._facts = CallFacts()
-        self._language = bot.language
-        self._bots = bots
-        self._turns = turns
-        self._ending = ending
-        self._stop_speech = stop_speech
-        self._wake = wake
-        self._clock = clock
+        self._stage = Stage(
+            bot=bot,
+            outputs=OutputVariables(bot.outputs),
+            bots=bots,
+            conversation=Conversation(),
+            keypad=CallKeypad(bot.keypad),
+            ending=ending,
+            clock=clock,
+        )
+        self.keypad, self._conversation = self._stage.keypad, self._stage.conversation
+        self._turns, self._ending, self._clock = turns, ending, clock
+        self._stop_speech, self._wake = stop_speech, wake
         self._manners = Manners(bot)
-        self._conversation = Conversation()
         self._functions = Functions(
             turns,
             self._conversation,
@@ -73,8 +74,19 @@ class Agent:
             clock=clock,
         )
         self._succession = Succession(self._conversation, turns.receipt, clock=clock)
+        self._commands = Commands(self._stage, self._functions, self._succession)
         self._is_held = self._must_forget_caller = self._must_stop = False
-        self._was_line_free = False
+        self._must_abandon = self._was_line_free = False
+
+    @property
+    def bot(self) -> Bot:
+        """Who speaks now."""
+        return self._stage.bot
+
+    @property
+    def outputs(self) -> OutputVariables:
+        """What the flow gets back."""
+        return self._stage.outputs
 
     # The conversation begins and ends.
 
@@ -86,17 +98,17 @@ class Agent:
             facts: of the call.
             language: tag that the caller's side named, or None.
         """
-        self._facts = self._functions.facts = facts
+        self._stage.facts = self._functions.facts = facts
         self._manners.begin(facts.opened_at, facts.max_call_s)
-        bot = self._bots.get_bot(path, facts.input_variables, language)
-        self._language = bot.language
-        self.outputs = OutputVariables(bot.outputs)
+        bot = self._stage.bots.get_bot(path, facts.input_variables, language)
+        self._stage.language = bot.language
+        self._stage.outputs = OutputVariables(bot.outputs)
         self._become(bot)
         return bot
 
     async def prepare(self) -> Bot:
         """Return the bot as the provider should know it."""
-        self.bot = await self._functions.with_schemas(self.bot)
+        self._stage.bot = await self._functions.with_schemas(self.bot)
         return self.bot
 
     async def begin(self, session: speech.SpeechSession, tasks: asyncio.TaskGroup) -> None:
@@ -124,8 +136,10 @@ class Agent:
 
     # What the provider tells.
 
-    def caller_started(self) -> None:
-        """Note that the caller speaks."""
+    def caller_started(self, now: float) -> None:
+        """Note that the caller speaks; a goodbye that is broken into ends nothing."""
+        if self._turns.playout.remaining_s(now) > LAST_WORD_S and self._ending.withdraw():
+            self._must_abandon = True
         self._conversation.is_caller_speaking = True
         self._must_forget_caller = self._must_forget_caller or self._is_held
         self._manners.caller_acted()
@@ -146,22 +160,30 @@ class Agent:
         match event:
             case speech.ToolCall():
                 running = self._functions.run(
-                    event, self.bot, language=self._language, digits=self.keypad.digits
+                    event, self.bot, language=self._stage.language, digits=self.keypad.digits
                 )
                 self._functions.start(running)
             case speech.RemoteToolUsed():
                 self._functions.used_remotely(event, self.bot)
             case speech.BotChanged():
-                if bot := await self._succession.end(event):
-                    self._become(bot)
-                    await self._succession.take_over(bot)
+                await self._on_change(event)
             case _:
                 assert_never(event)
 
+    async def _on_change(self, changed: speech.BotChanged) -> None:
+        """Go on as another bot; one that comes while the call ends has nothing to say any more."""
+        bot = await self._succession.end(changed)
+        if changed.was_reduced:
+            self._turns.receipt.add_error("session_reduced")
+        if bot is not None and not self._ending.is_under_way:
+            self._become(bot)
+            await self._functions.abandon(but=self._succession.call_id)
+            await self._succession.take_over(bot)
+
     def _become(self, bot: Bot) -> None:
-        self.bot = bot
+        self._stage.bot = bot
         self.keypad.follow(bot.keypad)
-        self._manners.follow(bot)
+        self._manners.follow(bot, self._clock())
         self._turns.follow(bot)
         receipt = self._turns.receipt
         receipt.bot_ids.append(bot.bot_id)
@@ -199,7 +221,7 @@ class Agent:
         """Speak another language from now on, if the bot has it."""
         spoken = {_primary(language) for language in self.bot.languages}
         if tag and _primary(tag) in spoken:
-            self._language = tag
+            self._stage.language = tag
             self._conversation.note(f"The caller's language is now {tag}. Speak it from now on.")
 
     def note_said(self, words: str) -> None:
@@ -213,6 +235,9 @@ class Agent:
         if self._conversation.session is None or self._ending.is_under_way:
             return
         await self._conversation.tell()
+        if self._must_abandon:
+            self._must_abandon = False
+            await self._functions.abandon()
         if self._must_forget_caller:
             self._must_forget_caller = False
             await self._conversation.forget_caller()
@@ -229,7 +254,8 @@ class Agent:
         """Seconds until `on_time` has something to do; infinite when it never has."""
         if self._conversation.session is None or self._ending.is_under_way:
             return math.inf
-        if self._conversation.has_news or self._must_forget_caller or self._must_stop:
+        has_news = self._conversation.has_news or self._must_abandon
+        if has_news or self._must_forget_caller or self._must_stop:
             return 0.0
         return min(
             self._succession.due_in_s(now),
@@ -313,70 +339,9 @@ class Agent:
     def _note_keys(self) -> None:
         self._turns.transcript.caller_pressed(self._turns.ms(self.keypad.pressed_at))
 
-    # Commands of functions (with their call) and of keys (without).
-
     async def _carry_out(self, command: tools.Command, call: speech.ToolCall | None) -> None:
-        match command:
-            case tools.CollectDigits() | tools.SwitchBot() if self._ending.is_under_way:
-                if call:
-                    await self._conversation.refuse(call.call_id, "ending", "the call ends now")
-            case tools.EndCall():
-                await self._end("bot_completed", self.bot.farewell, call)
-            case tools.TransferToAgent():
-                await self._transfer(command, call)
-            case tools.CollectDigits():
-                await self._collect(command, call)
-            case tools.SwitchBot():
-                await self._switch(command, call)
-            case tools.SetOutputVariable():
-                await self._set_output(command, call)
-            case _:
-                assert_never(command)
+        await self._commands.carry_out(command, call)
         self._wake.ring()
-
-    async def _transfer(self, command: tools.TransferToAgent, call: speech.ToolCall | None) -> None:
-        if not self._ending.is_under_way:  # else the first reason stays
-            self.outputs.note_transfer(
-                reason=command.reason, summary=command.summary, target=command.target
-            )
-        await self._end("transfer", self.bot.handover, call)
-
-    async def _end(self, reason: EndReason, last_words: str, call: speech.ToolCall | None) -> None:
-        """Begin the end; a model that has said goodbye before it called need not say it twice."""
-        has_spoken = call is not None and call.has_spoken
-        self._ending.begin(reason, self._clock(), is_asked=call is not None, is_said=has_spoken)
-        if call:
-            await self._functions.abandon(but=call.call_id)
-        if call and not has_spoken:
-            await self._conversation.answer(call.call_id, {"ok": True}, then_say=last_words)
-
-    async def _collect(self, command: tools.CollectDigits, call: speech.ToolCall | None) -> None:
-        if call is None:
-            return  # no key asks for keys
-        wanted = self.bot.digit_fields.get(command.field_name)
-        if wanted is None:
-            await self._conversation.refuse(call.call_id, "unknown_field", "no such number")
-        elif superseded := self.keypad.ask(wanted, call.call_id, self._clock()):
-            await self._conversation.refuse(superseded, "superseded", "another number is awaited")
-
-    async def _switch(self, command: tools.SwitchBot, call: speech.ToolCall | None) -> None:
-        if call and not self._bots.knows(command.bot_id):  # its file has gone meanwhile
-            await self._conversation.refuse(
-                call.call_id, "failed", "nobody answers; go on yourself"
-            )
-            return
-        bot = self._bots.get_bot(command.bot_id, self._facts.input_variables, self._language)
-        bot = await self._functions.with_schemas(bot)
-        await self._succession.begin(bot, call.call_id if call else None)
-
-    async def _set_output(
-        self, command: tools.SetOutputVariable, call: speech.ToolCall | None
-    ) -> None:
-        is_set = self.outputs.set(command.name, command.value)
-        if call and is_set:
-            await self._conversation.answer(call.call_id, {"ok": True})
-        elif call:
-            await self._conversation.refuse(call.call_id, "unknown_variable", "no such variable")
 
 
 def _primary(tag: str) -> str:

@@ -1,5 +1,6 @@
 """The web application: who may call, health, and one `CallSession` per accepted socket."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -19,7 +20,6 @@ from service.call_services import CallServices
 from service.gate import Gate, Refused
 from service.live_calls import LiveCalls
 from service.logs import call_id
-from service.outbox.port import EventSink
 
 RETRY_AFTER_S = 5
 """Told to callers that we cannot take: by then another instance may have started."""
@@ -61,7 +61,7 @@ def create_app(
             Route("/readyz", _readyz_of(calls, providers)),
             Route("/audiohook{rest:path}", _not_a_socket),
         ],
-        lifespan=_lifespan_of(services.events, closing),
+        lifespan=_lifespan_of(services, closing),
     )
     app.router.redirect_slashes = False  # Genesys follows no redirects
     app.router.default = door
@@ -167,13 +167,16 @@ async def _not_a_socket(request: Request) -> Response:
 
 
 def _lifespan_of(
-    events: EventSink, closing: Sequence[Callable[[], Awaitable[None]]]
+    services: CallServices, closing: Sequence[Callable[[], Awaitable[None]]]
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await events.start()
-        yield
-        await events.aclose()
+        await services.events.start()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(services.bots.watch())
+            yield
+            watching.cancel()
+        await services.events.aclose()
         for close in closing:
             await close()
 

@@ -34,9 +34,6 @@ MAX_RATE_LIMITS = 3
 LATE_WORDS_S = 2.0
 """How long recognised words are waited for after the call (Realtime specification, 7.6)."""
 
-GREETING = "clip_greeting"
-"""Item of a recorded greeting; the provider's ids begin with other words."""
-
 _TALKING = (State.OPEN, State.DRAINING)
 _log = logging.getLogger(__name__)
 
@@ -65,7 +62,11 @@ class CallSession:
         self._accepted_at = now
         self._is_open = asyncio.Event()
         self._wake = Alarm()
-        self._ending = Ending(may_begin=self._may_end, on_begin=self._connection.start_draining)
+        self._ending = Ending(
+            may_begin=self._may_end,
+            on_begin=self._connection.start_draining,
+            on_withdraw=self._connection.stop_draining,
+        )
         self._agent = Agent(
             bot,
             bots=services.bots,
@@ -168,8 +169,7 @@ class CallSession:
             self._services.wall_clock,
         )
         self._record.started(bot_id=bot.bot_id, setup_ms=self._receipt.setup_ms)
-        if bot.greeting.clip:
-            self._turns.play_clip(GREETING, bot.greeting.clip, bot.greeting.words, now)
+        self._turns.play_greeting(bot.greeting, now)
         self._is_open.set()
 
     def _on_close(self, message: hook.Close, now: float) -> None:
@@ -196,9 +196,11 @@ class CallSession:
     async def _pump_speech(self, pumps: asyncio.TaskGroup) -> None:
         await self._is_open.wait()
         try:
-            session = await self._services.speech.connect(await self._agent.prepare())
-            self._speech = session
+            bot = await self._agent.prepare()
+            self._speech = session = await self._services.speech.connect(bot)
             self._receipt.model = session.model
+            if session.is_reduced:
+                self._receipt.add_error("session_reduced")
             await self._agent.begin(session, pumps)
             if waited := self._turns.caller_audio.start_flowing(self._turns.ms(self._clock())):
                 await session.send_audio(waited)
@@ -232,7 +234,7 @@ class CallSession:
 
     async def _on_caller_speech(self, event: speech.CallerSpeechStarted, now: float) -> None:
         """Stop talking at once, and tell the model how far it was heard."""
-        self._agent.caller_started()
+        self._agent.caller_started(now)
         was_audible, heard = self._turns.interrupt(event, now)
         self._stop_player(was_audible=was_audible)
         if self._speech:
@@ -264,15 +266,13 @@ class CallSession:
             self._wake.reset()
             now = self._clock()
             self._connection.poll(now=now)
-            if (
-                self._ending.farewell
-            ):  # its interruption must leave before the disconnect it brings about
+            if self._ending.farewell:  # its interruption leaves before the disconnect it causes
                 await self._write_control()
             await self._on_time(now)
             await self._write_control()
             if self._connection.close_code is not None:
                 await self._socket.close(self._connection.close_code)
-            packet = self._playout.pop(now) if self._connection.state in _TALKING else math.inf
+            packet = self._playout.pop(now) if self._may_play() else math.inf
             if isinstance(packet, bytes):
                 await self._socket.write(packet)
                 self._receipt.agent_audio_left(len(packet), self._turns.ms(self._clock()))
@@ -318,6 +318,10 @@ class CallSession:
             await self._socket.write(text)
 
     # The end.
+
+    def _may_play(self) -> bool:
+        """True unless the call is over, or paused: what the agent says then is for nobody (4.1)."""
+        return self._connection.state in _TALKING and not self._connection.is_paused
 
     def _may_end(self) -> bool:
         return self._record is not None and self._connection.state is State.OPEN

@@ -18,17 +18,25 @@ class Ending:
         farewell: the end under way.
     """
 
-    def __init__(self, *, may_begin: Callable[[], bool], on_begin: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        may_begin: Callable[[], bool],
+        on_begin: Callable[[], None],
+        on_withdraw: Callable[[], None],
+    ) -> None:
         """Wait for an end.
 
         Args:
             may_begin: tells whether the call is open and not ending by itself.
             on_begin: called when the farewell begins.
+            on_withdraw: called when the call goes on after all.
         """
         self.reason: EndReason | None = None
         self.farewell: Farewell | None = None
         self._may_begin = may_begin
         self._on_begin = on_begin
+        self._on_withdraw = on_withdraw
 
     @property
     def is_under_way(self) -> bool:
@@ -50,6 +58,18 @@ class Ending:
             self._on_begin()
         elif self.farewell and is_said:
             self.farewell.is_said = True
+
+    def withdraw(self) -> bool:
+        """Let the call go on, if its end was a goodbye that is still being said; True if so.
+
+        Whoever breaks into a goodbye is not done. Other ends do not depend on what callers say.
+        """
+        is_goodbye = self.farewell is not None and self.farewell.reason == "bot_completed"
+        if not is_goodbye or self.reason is not None:
+            return False
+        self.farewell = None
+        self._on_withdraw()
+        return True
 
     def note(self, reason: EndReason) -> None:
         """Set the reason, unless there is one."""

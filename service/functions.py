@@ -15,7 +15,7 @@ import msgspec
 from service.bots.port import Bot
 from service.call_events import ToolUse
 from service.conversation import Conversation
-from service.speech.port import RemoteToolUsed, ToolCall
+from service.speech.port import LISTING, RemoteToolUsed, ToolCall
 from service.tool_calls import Outcome, ToolCalls
 from service.tools.arguments import compiled
 from service.tools.port import Command, Tool, ToolContext, ToolError
@@ -43,7 +43,7 @@ class CallFacts:
 
     session_id: str = ""
     conversation_id: str = ""
-    input_variables: Mapping[str, str] = field(default_factory=dict)
+    input_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     opened_at: float = 0.0
     max_call_s: float = math.inf
 
@@ -130,7 +130,9 @@ class Functions:
     def used_remotely(self, use: RemoteToolUsed, bot: Bot) -> None:
         """Note a function that the provider ran itself, by names that the bot has allowed."""
         allowed = {
-            (server.label, name) for server in bot.mcp_servers for name in server.allowed_tools
+            (server.label, name)
+            for server in bot.mcp_servers
+            for name in (*server.allowed_tools, LISTING)
         }
         is_known = (use.server, use.name) in allowed
         self._turns.receipt.add_tool_use(

@@ -69,8 +69,10 @@ class CallKeypad:
         return self._asked is not None
 
     def follow(self, keypad: Keypad) -> None:
-        """Use the keys of another bot; a number that is being keyed in stays awaited."""
+        """Use the keys of another bot; the number that the old one awaited is not any more."""
         self._keys = keypad.keys
+        self._asked = None
+        self._collector.stop_expecting()
         self._collector.follow(keypad.rules)
 
     def ask(self, digit_field: DigitField, call_id: str, now: float) -> str | None:

@@ -15,18 +15,18 @@ class Manners:
     def __init__(self, bot: Bot) -> None:
         self._limits = bot.limits
         self._silence = SilenceWatch(bot.silence)
-        self._opened_at = 0.0
-        self._max_call_s = math.inf
+        self._since = 0.0
+        self._must_end_at = math.inf
         self._was_warned = False
 
     def begin(self, opened_at: float, max_call_s: float) -> None:
-        """Let the call's time run; `max_call_s` holds whatever a bot allows."""
-        self._opened_at = opened_at
-        self._max_call_s = max_call_s
+        """Let the call's time run; `max_call_s` holds whatever its bots allow."""
+        self._must_end_at = opened_at + max_call_s
 
-    def follow(self, bot: Bot) -> None:
-        """Go by the manners of another bot that took over."""
+    def follow(self, bot: Bot, now: float) -> None:
+        """Go by the manners of a bot that speaks from now on; its own limit counts from now."""
         self._limits = bot.limits
+        self._since = now
         self._silence.follow(bot.silence)
 
     def caller_acted(self) -> None:
@@ -56,15 +56,15 @@ class Manners:
         return min(self._silence.due_in_s(now), warns_in_s)
 
     def is_over_in_s(self, now: float) -> float:
-        """Seconds until the call has lasted as long as it may."""
-        return self._opened_at + self._longest_s - now
+        """Seconds until the call, or its present bot, has lasted as long as it may."""
+        return self._ends_at - now
 
     @property
-    def _longest_s(self) -> float:
-        return min(self._max_call_s, self._limits.max_call_s)
+    def _ends_at(self) -> float:
+        return min(self._must_end_at, self._since + self._limits.max_call_s)
 
     def _warns_in_s(self, now: float) -> float:
-        limits = self._limits
-        if self._was_warned or not limits.warning or limits.warn_before_s >= self._longest_s:
+        warns_at = self._ends_at - self._limits.warn_before_s
+        if self._was_warned or not self._limits.warning or warns_at <= self._since:
             return math.inf
-        return self.is_over_in_s(now) - limits.warn_before_s
+        return warns_at - now

@@ -21,6 +21,7 @@ NOT_TO_BE_HAD = (
 class _Change:
     bot: Bot
     call_id: str | None
+    reason: str
     by: float
 
 
@@ -41,12 +42,18 @@ class Succession:
         """True until the provider has answered."""
         return self._change is not None
 
-    async def begin(self, bot: Bot, call_id: str | None) -> None:
+    @property
+    def call_id(self) -> str:
+        """The function call that asked for the change under way; empty for none."""
+        return (self._change.call_id or "") if self._change else ""
+
+    async def begin(self, bot: Bot, call_id: str | None, reason: str = "") -> None:
         """Ask the provider to become the bot.
 
         Args:
             bot: who takes over, ready for this call.
             call_id: the function call to be answered, None when a key asked for it.
+            reason: told to the bot.
         """
         session = self._conversation.session
         if session is None:
@@ -55,7 +62,7 @@ class Succession:
             if call_id:
                 await self._conversation.refuse(call_id, "busy", "a change is under way already")
             return
-        self._change = _Change(bot, call_id, self._clock() + SWITCH_S)
+        self._change = _Change(bot, call_id, reason, self._clock() + SWITCH_S)
         await session.change_bot(bot)
 
     async def end(self, changed: BotChanged) -> Bot | None:
@@ -77,9 +84,11 @@ class Succession:
     async def take_over(self, bot: Bot) -> None:
         """Let the new bot speak for the first time."""
         call_id = None
-        if self._change and self._change.bot is bot:
-            call_id, self._change = self._change.call_id, None
         self._conversation.note(bot.facts)
+        if self._change and self._change.bot is bot:
+            change, self._change = self._change, None
+            call_id = change.call_id
+            self._conversation.note(change.reason and f"Why it was passed on: {change.reason}")
         await self._conversation.tell()
         if call_id:
             await self._conversation.answer(call_id, {"ok": True}, then_say=bot.takeover)
@@ -92,14 +101,18 @@ class Succession:
             self._late[self._change.bot.bot_id] = self._change.bot
             await self._fail(self._change)
 
-    async def _fail(self, change: _Change) -> None:
-        self._change = None
+    async def refuse(self, call_id: str | None) -> None:
+        """Let the old bot go on, because the new one cannot be had; `call_id` as for `begin`."""
         self._receipt.add_error("switch_failed")
-        if change.call_id:
+        if call_id:
             message = "the specialist cannot be had; go on yourself"
-            await self._conversation.refuse(change.call_id, "failed", message)
+            await self._conversation.refuse(call_id, "failed", message)
         else:
             await self._conversation.say(NOT_TO_BE_HAD)
+
+    async def _fail(self, change: _Change) -> None:
+        self._change = None
+        await self.refuse(change.call_id)
 
     def due_in_s(self, now: float) -> float:
         """Seconds until the change has failed; infinite when none is under way."""

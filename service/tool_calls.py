@@ -1,17 +1,20 @@
 """Runs one function for the model: checked, bounded, and never fatal to the call.
 
 Whatever goes wrong becomes a result that the model can act on. What a tool says is data: it
-reaches the model as the output of that one call and can name no function, key or address.
+reaches the model as the output of that one call and can name no function, key or address. What
+the caller keyed in is masked, should a tool repeat it.
 """
 
 import asyncio
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import msgspec
 
+from service.outputs import MASK
 from service.speech.port import ToolCall
 from service.tools.arguments import BROKEN, read_arguments
 from service.tools.port import Arguments, Command, Tool, ToolContext, ToolError
@@ -22,6 +25,11 @@ MAX_RESULT_BYTES = 16_384
 """Of one result: about 4,000 tokens, that every later answer pays for again."""
 MAX_CALLS = 200
 """Of all functions together in one phone call."""
+
+MAX_TEXT_CHARS = 4_000
+"""Of a text in a command: it may become an output variable (AudioHook specification, 8.3)."""
+MAX_MESSAGE_CHARS = 500
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 _log = logging.getLogger(__name__)
 
@@ -70,15 +78,15 @@ class ToolCalls:
         """
         self.running += 1
         try:
-            result = await self._run(tool, call, context, digits)
-            return _outcome_of(result)
+            outcome = _outcome_of(await self._run(tool, call, context, digits))
         except ToolError as error:
+            outcome = _failed(error)
             # Not the name that the model wrote: it may have written anything.
             name = tool.name if tool else "unknown"
-            _log.info("a tool gave no result", extra={"tool": name, "code": error.code})
-            return _failed(error)
+            _log.info("a tool gave no result", extra={"tool": name, "code": outcome.word})
         finally:
             self.running -= 1
+        return _without_digits(outcome, _filled(tool, digits) if tool else {})
 
     async def _run(
         self,
@@ -91,7 +99,11 @@ class ToolCalls:
             raise ToolError("unknown_function", "there is no such function; use those you have")
         self._count(tool)
         arguments = read_arguments(call.arguments, tool.parameters)
-        arguments |= _filled(tool, digits)
+        filled = _filled(tool, digits)
+        if missing := tool.fill.keys() - filled.keys():
+            names = ", ".join(sorted(tool.fill[argument] for argument in missing))
+            raise ToolError("digits_missing", f"first use collect_digits for {names}")
+        arguments |= filled
         try:
             return await self._in_time(tool, arguments, context)
         except ToolError:
@@ -134,19 +146,20 @@ class ToolCalls:
 
 
 async def _awaited(result: Awaitable[object]) -> object:
-    return await result
+    try:
+        return await result
+    except SystemExit:  # it would end the service, with the calls of others
+        raise RuntimeError("a tool asked the process to end") from None
 
 
 def _filled(tool: Tool, digits: Mapping[str, str]) -> Arguments:
-    """Return the arguments that the caller keyed in and the model never sees."""
-    missing = [name for name in tool.fill.values() if name not in digits]
-    if missing:
-        raise ToolError("digits_missing", f"first use collect_digits for {', '.join(missing)}")
-    return {argument: digits[name] for argument, name in tool.fill.items()}
+    """Return the arguments that the caller has keyed in and the model never sees."""
+    return {argument: digits[name] for argument, name in tool.fill.items() if name in digits}
 
 
 def _outcome_of(result: object) -> Outcome:
     if isinstance(result, Command):
+        _check_command(result)
         return Outcome(command=result)
     try:
         output = msgspec.json.encode(result)
@@ -157,6 +170,48 @@ def _outcome_of(result: object) -> Outcome:
     return Outcome(output.decode())
 
 
+def _check_command(command: Command) -> None:
+    """Do nothing when a function of ours or of others gave texts where texts are wanted.
+
+    Raises:
+        ToolError: it did not.
+    """
+    values = [getattr(command, member.name) for member in fields(command)]
+    if not all(isinstance(value, str) and len(value) <= MAX_TEXT_CHARS for value in values):
+        raise ToolError("bad_answer", "its result could not be read")
+
+
 def _failed(error: ToolError) -> Outcome:
-    message = {"error": {"code": error.code, "message": error.message}}
-    return Outcome(msgspec.json.encode(message).decode(), word=error.code)
+    """Return an error for the model; whoever raised it may have put in anything."""
+    is_code = isinstance(error.code, str) and _CODE.fullmatch(error.code)
+    code = error.code if is_code else "failed"
+    text = str(error.message).encode(errors="replace").decode()[:MAX_MESSAGE_CHARS]
+    message = {"error": {"code": code, "message": text}}
+    return Outcome(msgspec.json.encode(message).decode(), word=code)
+
+
+def _without_digits(outcome: Outcome, filled: Arguments) -> Outcome:
+    """Return the outcome without what the caller keyed in: a tool may repeat what it was given."""
+    if not filled or not outcome.output:
+        return outcome
+    alternatives = "|".join(re.escape(digits) for digits in filled.values())
+    keyed = re.compile(rf"(?<!\d)(?:{alternatives})(?!\d)")
+    try:
+        value = _masked(msgspec.json.decode(outcome.output), keyed)
+    except RecursionError:  # nested as no answer that means something
+        return _failed(ToolError("bad_answer", "its result could not be read"))
+    return replace(outcome, output=msgspec.json.encode(value).decode())
+
+
+def _masked(value: object, keyed: re.Pattern[str]) -> object:
+    match value:
+        case str():
+            return keyed.sub(MASK, value)
+        case list():
+            return [_masked(item, keyed) for item in value]
+        case dict():
+            return {_masked(key, keyed): _masked(item, keyed) for key, item in value.items()}
+        case int() | float() if keyed.fullmatch(str(value)):
+            return MASK
+        case _:
+            return value

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from service.audio.playout import HeardItem, PlayoutBuffer
 from service.audiohook.messages import Ping, PlaybackCompleted, PlaybackStarted
-from service.bots.port import Bot
+from service.bots.port import Bot, Greeting
 from service.caller_audio import CallerAudio
 from service.receipt import Receipt
 from service.speech.port import (
@@ -22,6 +22,8 @@ from service.speech.port import (
 )
 from service.transcript import Transcript, Turn
 
+GREETING = "clip_greeting"
+"""Item of a recorded greeting; the provider's ids begin with other words."""
 LATEST_WORDS_MS = 10_000
 """Recognised words that take longer do not come any more (Realtime specification, 7.6)."""
 
@@ -54,12 +56,13 @@ class Turns:
         self._vad = bot.vad
         self._is_transcribed = bool(bot.transcription_model)
 
-    def play_clip(self, item_id: str, pcmu: bytes, words: str, now: float) -> None:
-        """Let the caller hear a recording as a turn of the agent's; the provider knows nothing."""
-        self._clips.add(item_id)
-        self.transcript.agent_said(item_id, words, self.ms(now))
-        self.playout.push(item_id, pcmu)
-        self.playout.complete(item_id)
+    def play_greeting(self, greeting: Greeting, now: float) -> None:
+        """Let the caller hear a recorded greeting, if there is one, as a turn of the agent's."""
+        if greeting.clip:
+            self._clips.add(GREETING)  # the provider knows nothing of it
+            self.transcript.agent_said(GREETING, greeting.words, self.ms(now))
+            self.playout.push(GREETING, greeting.clip)
+            self.playout.complete(GREETING)
 
     def begin(self, now: float) -> None:
         """Start the call's clock: the caller's `open` came now."""

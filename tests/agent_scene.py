@@ -43,7 +43,9 @@ class Scene:
         self.stops: list[float] = []
         self.is_open = True
         self.wake = Alarm()
-        self.ending = Ending(may_begin=lambda: self.is_open, on_begin=lambda: None)
+        self.ending = Ending(
+            may_begin=lambda: self.is_open, on_begin=lambda: None, on_withdraw=lambda: None
+        )
         bot = bots[0] if bots else PLAIN_BOT
         self.turns = Turns(bot)
         self.agent = Agent(
@@ -118,7 +120,7 @@ class Scene:
         """Let an event of the provider come, as the call passes it on."""
         match event:
             case speech.CallerSpeechStarted():
-                self.agent.caller_started()
+                self.agent.caller_started(self.clock())
                 self.turns.interrupt(event, self.clock())
             case speech.CallerSpeechStopped():
                 self.turns.take(event, self.clock())

@@ -15,6 +15,7 @@ class FakeSession:
     """
 
     model = "a-model"
+    is_reduced = False
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[speech.SpeechEvent | Exception] = asyncio.Queue()

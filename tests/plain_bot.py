@@ -27,6 +27,9 @@ class Bots:
         self._first = next(iter(self._bots.values()))
         self.asked: list[tuple[str, Mapping[str, str] | None, str | None]] = []
 
+    async def watch(self) -> None:
+        """They never change."""
+
     def knows(self, path: str) -> bool:
         return path in self._bots
 

@@ -685,7 +685,7 @@ def test_a_specialist_takes_over_with_its_own_facts_and_voice():
 
     scene = play(script, BANK, LOANS)
 
-    assert scene.told == [LOANS.facts]
+    assert scene.told == [LOANS.facts, "Why it was passed on: a loan"]
     assert scene.answers == {"call_1": {"ok": True}}
     assert scene.then_say == {"call_1": LOANS.takeover}
     assert scene.turns.receipt.bot_ids == ["bank", "loans"]
@@ -816,14 +816,52 @@ def test_a_key_whose_specialist_cannot_be_had_is_answered():
     assert play(script, with_keys(k1=SwitchBot("loans")), LOANS).session.said[-1] == NOT_TO_BE_HAD
 
 
-def test_a_number_that_is_awaited_stays_awaited():
+def test_a_number_that_the_old_bot_asked_for_is_not_awaited_any_more():
     async def script(scene: Scene) -> None:
         await scene.calls("collect_digits", field="account")
         await scene.calls("switch_bot", "call_2", bot="loans")
         await scene.becomes("loans")
-        await scene.presses("4711#")
+        await scene.presses("9")
 
-    assert play(script, BANK, LOANS).answers["call_1"]["digits"] == "4711"
+    scene = play(script, BANK, LOANS)
+
+    assert scene.session.abandoned[0] == "call_2"
+    assert "call_1" not in scene.answers
+    assert scene.end == "bot_completed"  # the key is the new bot's
+
+
+def test_a_specialist_who_comes_while_the_call_ends_says_nothing():
+    async def script(scene: Scene) -> None:
+        await scene.calls("switch_bot", bot="loans")
+        await scene.presses("0")
+        await scene.becomes("loans")
+
+    scene = play(script, with_keys(k0=TransferToAgent()), LOANS)
+
+    assert scene.end == "transfer"
+    assert scene.turns.receipt.bot_ids == ["bank"]
+    assert LOANS.takeover not in [*scene.session.said, *scene.then_say.values()]
+
+
+def test_a_goodbye_while_the_caller_speaks_again_is_no_end():
+    async def script(scene: Scene) -> None:
+        await scene.hears(speech.CallerSpeechStarted("caller", 0))
+        await scene.calls("end_call", has_spoken=True)
+
+    scene = play(script)
+
+    assert scene.end is None
+    assert scene.error() == "interrupted"
+
+
+def test_a_key_whose_bot_has_gone_is_answered():
+    async def script(scene: Scene) -> None:
+        await scene.presses("1")
+
+    scene = play(script, with_keys(k1=SwitchBot("gone")))
+
+    assert scene.session.bots == []
+    assert scene.session.said[-1] == NOT_TO_BE_HAD
 
 
 # Silence.

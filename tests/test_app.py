@@ -22,6 +22,7 @@ from tests.e2e.bridge import (
     trapped_logs,
 )
 from tests.e2e.raw_http import UPGRADE, Answer, ask, request, signed
+from tests.plain_bot import Bots
 
 PROMPT = Scenario(speed=20, first_audio_delay_ms=50, hello_delay_ms=10)
 
@@ -106,6 +107,30 @@ def test_callers_who_come_in_together_do_not_overfill_the_house():
 
     assert sum(isinstance(outcome, CallReport) for outcome in found) == 2
     assert most == 2
+
+
+class WatchedBots(Bots):
+    """Says whether somebody keeps them fresh."""
+
+    state = "new"
+
+    async def watch(self) -> None:
+        self.state = "watched"
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.state = "left"
+
+
+def test_the_bots_are_watched_as_long_as_the_service_runs():
+    async def scenario() -> list[str]:
+        bots = WatchedBots()
+        states = [bots.state]
+        async with bridge(bots=bots):
+            states.append(bots.state)
+        return [*states, bots.state]
+
+    assert asyncio.run(scenario(), debug=False) == ["new", "watched", "left"]
 
 
 class BrokenOnce(RealtimeProvider):

@@ -17,7 +17,7 @@ from service.app import utc_now
 from service.audiohook.state import LIVENESS_TIMEOUT_S
 from service.audiohook.upgrade import CallIdentity
 from service.bots.port import Bot, DigitField, Greeting, Keypad, Limits, McpServer
-from service.call import GREETING, MAX_RATE_LIMITS, CallSession
+from service.call import MAX_RATE_LIMITS, CallSession
 from service.call_services import CallServices
 from service.dtmf import DigitRules
 from service.farewell import SAY_DEADLINE_S
@@ -27,6 +27,7 @@ from service.silence import SilencePolicy
 from service.speech import port as speech
 from service.tools.call_control import control_tools
 from service.tools.port import Arguments, Tool, ToolContext, TransferToAgent
+from service.turns import GREETING
 from tests.e2e.bridge import MemorySink
 from tests.emulators.realtime_client import run
 from tests.fake_speech import FakeProvider
@@ -376,22 +377,65 @@ def test_a_model_that_never_says_its_farewell_does_not_keep_the_caller():
     assert ended["duration_ms"] == pytest.approx(1_000 * SAY_DEADLINE_S, abs=10)
 
 
-def test_a_caller_who_interrupts_the_farewell_is_let_go():
+def test_a_caller_who_breaks_into_the_goodbye_is_not_dropped():
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.session.yields(
-            *speech_of(5_000),
-            speech.ToolCall("call_1", "end_call", '{"reason":"done"}', has_spoken=True),
+            *speech_of(5_000), speech.ToolCall("call_1", "end_call", "{}", has_spoken=True)
         )
-        await studio.line.until(lambda: any(message.get("bytes") for message in studio.line.sent))
+        await asyncio.sleep(1)
+        studio.session.yields(speech.CallerSpeechStarted("item_2", 400))
+        await asyncio.sleep(1)
+        studio.session.yields(speech.CallerSpeechStopped("item_2", 1_400))
+        await asyncio.sleep(5)
+        assert studio.line.messages("disconnect") == []
+        studio.session.yields(
+            *speech_of(500, "item_3"), speech.ToolCall("call_2", "end_call", "{}", has_spoken=True)
+        )
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script)
+
+    assert studio.ended["duration_ms"] > 7_000
+    assert studio.ended["output_variables"]["BOT_STATUS"] == "completed"
+    assert len(studio.line.messages("event")) == 1  # the barge-in
+
+
+def test_a_caller_who_speaks_over_the_last_second_says_goodbye_too():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.session.yields(
+            *speech_of(2_000), speech.ToolCall("call_1", "end_call", "{}", has_spoken=True)
+        )
+        await asyncio.sleep(1.5)
         studio.session.yields(speech.CallerSpeechStarted("item_2", 400))
         await studio.line.next_of("disconnect")
         studio.line.vanish()
 
     studio = play(script)
 
-    assert studio.ended["duration_ms"] < 4_000  # the farewell alone lasts five seconds
+    assert studio.ended["duration_ms"] < 4_000
     assert studio.ended["output_variables"]["BOT_STATUS"] == "completed"
+
+
+def test_a_caller_who_interrupts_the_hand_over_is_handed_over():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        arguments = '{"reason":"asked"}'
+        studio.session.yields(
+            *speech_of(5_000),
+            speech.ToolCall("call_1", "transfer_to_agent", arguments, has_spoken=True),
+        )
+        await asyncio.sleep(1)
+        studio.session.yields(speech.CallerSpeechStarted("item_2", 400))
+        await studio.line.next_of("disconnect")
+        studio.line.vanish()
+
+    studio = play(script)
+
+    assert studio.ended["duration_ms"] < 4_000  # what was to be said lasts five seconds
+    assert studio.ended["output_variables"]["BOT_STATUS"] == "transfer"
 
 
 def test_an_unknown_function_is_answered_and_the_call_goes_on():
@@ -525,7 +569,8 @@ def test_an_interruption_of_the_farewell_is_told_before_the_disconnect():
     async def script(studio: Studio) -> None:
         await studio.opened()
         studio.session.yields(
-            *speech_of(3_000), speech.ToolCall("call_1", "end_call", "{}", has_spoken=True)
+            *speech_of(3_000),
+            speech.ToolCall("call_1", "transfer_to_agent", '{"reason":"asked"}', has_spoken=True),
         )
         await asyncio.sleep(0.1)  # it is being heard
         studio.session.yields(speech.CallerSpeechStarted("item_2", 100))
@@ -976,6 +1021,23 @@ def test_what_was_being_said_before_a_secure_pause_is_forgotten():
     assert studio.session.forgotten == 1
     assert bytes(studio.session.audio) == b"\x01" * 1_600
     assert studio.session.notes == []
+
+
+def test_the_agent_says_nothing_into_a_secure_pause():
+    async def script(studio: Studio) -> None:
+        await studio.opened()
+        studio.line.say("paused")
+        await studio.settles()
+        studio.session.yields(*speech_of(1_000), speech.AgentTurnDone())
+        await asyncio.sleep(5)
+        assert not [message for message in studio.line.sent if message.get("bytes")]
+        studio.line.say("resumed", {"start": "PT1S", "discarded": "PT5S"})
+        await asyncio.sleep(5)
+        await studio.hangs_up()
+
+    sent = play(script).line.sent
+
+    assert sum(len(message.get("bytes") or b"") for message in sent) == 8_000
 
 
 def test_a_change_of_the_language_is_told_to_the_model():

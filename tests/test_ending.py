@@ -15,10 +15,16 @@ class Call:
     def __init__(self, *, is_open: bool = True) -> None:
         self.is_open = is_open
         self.begun = 0
-        self.ending = Ending(may_begin=lambda: self.is_open, on_begin=self._begin)
+        self.withdrawn = 0
+        self.ending = Ending(
+            may_begin=lambda: self.is_open, on_begin=self._begin, on_withdraw=self._withdraw
+        )
 
     def _begin(self) -> None:
         self.begun += 1
+
+    def _withdraw(self) -> None:
+        self.withdrawn += 1
 
 
 def test_a_call_that_goes_on_has_no_end():
@@ -107,3 +113,33 @@ def test_an_answer_without_an_end_is_nothing():
     ending.turn_done()
 
     assert ending.farewell is None
+
+
+def test_a_goodbye_that_is_broken_into_is_withdrawn():
+    call = Call()
+    call.ending.begin("bot_completed", T0, is_said=True)
+
+    assert call.ending.withdraw()
+    assert (call.ending.is_under_way, call.withdrawn) == (False, 1)
+    assert call.ending.is_over_in_s(T0, 0.0) == math.inf
+
+
+@pytest.mark.parametrize("reason", ["transfer", "drain", "max_duration", "no_input"])
+def test_other_ends_do_not_depend_on_what_callers_say(reason: EndReason):
+    call = Call()
+    call.ending.begin(reason, T0)
+
+    assert not call.ending.withdraw()
+    assert (call.ending.is_under_way, call.withdrawn) == (True, 0)
+
+
+def test_a_goodbye_that_is_over_cannot_be_withdrawn():
+    call = Call()
+    call.ending.begin("bot_completed", T0)
+    call.ending.note("bot_completed")
+
+    assert not call.ending.withdraw()
+
+
+def test_nothing_is_withdrawn_before_an_end_has_begun():
+    assert not Call().ending.withdraw()

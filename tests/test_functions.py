@@ -114,12 +114,12 @@ def test_a_result_goes_to_the_model():
 
 def test_a_command_goes_to_the_call_and_leaves_the_answer_to_it():
     async def script(desk: Desk) -> None:
-        desk.calls(takes(1, EndCall("done")))
+        desk.calls(takes(1, EndCall()))
         await asyncio.sleep(2)
 
     desk = play(script)
 
-    assert desk.commands == [(EndCall("done"), ToolCall("call_1", "look_up", "{}"))]
+    assert desk.commands == [(EndCall(), ToolCall("call_1", "look_up", "{}"))]
     assert desk.answers == []
     assert [use.outcome for use in desk.uses] == ["ok"]
 

@@ -182,12 +182,13 @@ def test_question_that_is_still_being_heard_gives_the_whole_time(asking: CallKey
     assert events(asking, T0 + 17.5) == []
 
 
-def test_another_bot_does_not_end_the_question(asking: CallKeypad):
+def test_another_bot_does_not_await_what_the_old_one_asked_for(asking: CallKeypad):
     asking.follow(Keypad())
 
     asking.press("4711#", T0)
 
-    assert events(asking, T0) == [AskedEntry("call_1", PIN, Entry("4711", "complete"))]
+    assert not asking.is_asking
+    assert events(asking, T0) == [UnaskedEntry("4711")]
 
 
 # A secure pause, and the end.

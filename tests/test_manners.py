@@ -24,6 +24,7 @@ def bot(*reprompts: str, after_s: float = 10.0, **limits: float) -> Bot:
 def manners_of(its_bot: Bot, max_call_s: float = 840.0) -> Manners:
     manners = Manners(its_bot)
     manners.begin(OPENED_AT_S, max_call_s)
+    manners.follow(its_bot, OPENED_AT_S)
     return manners
 
 
@@ -103,8 +104,16 @@ def test_another_bot_has_its_own_manners():
     poll(manners, 0)
     assert poll(manners, 10) == "Ask."
 
-    manners.follow(bot("Loans?", after_s=5, max_call_s=400))
+    manners.follow(bot("Loans?", after_s=5, max_call_s=400), OPENED_AT_S + 15)
 
-    assert manners.is_over_in_s(OPENED_AT_S) == 400
+    assert manners.is_over_in_s(OPENED_AT_S + 15) == 400
     poll(manners, 20)
     assert poll(manners, 25) == "Loans?"
+
+
+def test_a_specialists_limit_counts_from_its_takeover_but_the_deployments_holds():
+    manners = manners_of(bot(), max_call_s=500)
+
+    manners.follow(bot(max_call_s=300), OPENED_AT_S + 310)
+
+    assert manners.is_over_in_s(OPENED_AT_S + 310) == 190

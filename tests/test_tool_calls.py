@@ -10,7 +10,18 @@ import pytest
 from service.speech.port import ToolCall
 from service.tool_calls import MAX_CALLS, MAX_RESULT_BYTES, MAX_RUNNING, Outcome, ToolCalls
 from service.tools.arguments import BROKEN
-from service.tools.port import Arguments, EndCall, Tool, ToolContext, ToolError
+from service.tools.port import (
+    Arguments,
+    CollectDigits,
+    Command,
+    EndCall,
+    SetOutputVariable,
+    SwitchBot,
+    Tool,
+    ToolContext,
+    ToolError,
+    TransferToAgent,
+)
 from tests.emulators.realtime_client import run
 
 CONTEXT = ToolContext(call_id="call_1", session_id="s", conversation_id="c", bot_id="bank")
@@ -85,9 +96,9 @@ def test_any_json_value_is_a_result(result: object, output: str):
 
 
 def test_a_command_is_for_the_call_and_not_for_the_model():
-    outcome = outcome_of(Work(lambda: EndCall("done")).tool())
+    outcome = outcome_of(Work(lambda: EndCall()).tool())
 
-    assert outcome == Outcome(command=EndCall("done"))
+    assert outcome == Outcome(command=EndCall())
 
 
 def _endless() -> list[object]:
@@ -326,3 +337,57 @@ def test_a_function_that_fails_after_its_deadline_is_not_heard_of(
 
     assert run(call()).word == "timeout"
     assert "words" not in caplog.text
+
+
+# Whoever writes a function may get anything wrong.
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ToolError("failed", RuntimeError("inner")), "failed"),  # type: ignore[arg-type]
+        (ToolError(404, "not there"), "failed"),  # type: ignore[arg-type]
+        (ToolError("Ann Smith, 4711", "x"), "failed"),
+        (ToolError("failed", "half a pair \ud800"), "failed"),
+        (ToolError("closed", "x" * 1_000_000), "closed"),
+    ],
+    ids=["message-is-no-text", "code-is-no-text", "code-is-no-code", "no-utf8", "endless"],
+)
+def test_an_odd_error_is_told_in_an_orderly_way(error: ToolError, code: str):
+    outcome = outcome_of(Work(raises(error)).tool())
+
+    assert outcome.word == code
+    assert len(outcome.output) < 700
+    assert error_of(outcome)["code"] == code
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        SetOutputVariable("MOOD", 5),  # type: ignore[arg-type]
+        SetOutputVariable(["x"], "y"),  # type: ignore[arg-type]
+        CollectDigits(["x"]),  # type: ignore[arg-type]
+        SwitchBot("loans", None),  # type: ignore[arg-type]
+        TransferToAgent("x" * 4_001),
+    ],
+)
+def test_a_command_whose_members_are_no_texts_is_a_bad_answer(command: Command):
+    assert outcome_of(Work(lambda: command).tool()).word == "bad_answer"
+
+
+def test_a_function_cannot_end_the_process():
+    assert outcome_of(Work(raises(SystemExit(3))).tool()).word == "failed"
+
+
+def test_a_function_that_repeats_what_was_keyed_in_does_not_show_it_to_the_model():
+    given = {"note": "account 4711 not found", "sum": 4711, "other": "147110", "of": ["4711"]}
+    tool = Work(lambda: given).tool(fill={"account": "account_number"})
+
+    outcome = outcome_of(tool, digits={"account_number": "4711"})
+
+    assert json.loads(outcome.output) == {
+        "note": "account [masked] not found",
+        "sum": "[masked]",
+        "other": "147110",
+        "of": ["[masked]"],
+    }

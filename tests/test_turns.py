@@ -4,7 +4,7 @@ import pytest
 
 from service.audio.playout import HeardItem
 from service.audiohook.messages import Ping, PlaybackCompleted, PlaybackStarted
-from service.bots.port import VoiceActivity
+from service.bots.port import Greeting, VoiceActivity
 from service.speech.port import (
     AgentAudio,
     AgentAudioDone,
@@ -15,7 +15,7 @@ from service.speech.port import (
     Usage,
 )
 from service.transcript import Turn
-from service.turns import Turns
+from service.turns import GREETING, Turns
 from tests.plain_bot import PLAIN_BOT
 
 OPENED_AT = 500.0
@@ -55,8 +55,8 @@ class Call:
         while isinstance(packet := self.turns.playout.pop(self.at(at_ms)), bytes):
             self.packets.append(packet)
 
-    def play_clip(self, item_id: str, words: str, audio_ms: int) -> None:
-        self.turns.play_clip(item_id, bytes(audio_ms * 8), words, self.at(0))
+    def greet(self, words: str, audio_ms: int) -> None:
+        self.turns.play_greeting(Greeting(clip=bytes(audio_ms * 8), words=words), self.at(0))
         self.play(0)
 
     def interrupt(
@@ -381,7 +381,7 @@ def test_a_bot_that_took_over_may_transcribe_nothing():
 
 def test_a_recording_is_a_turn_of_the_agents():
     call = Call()
-    call.play_clip("clip", "Welcome to the bank.", 1_000)
+    call.greet("Welcome to the bank.", 1_000)
 
     call.turns.advance(call.at(1_100))
 
@@ -402,7 +402,7 @@ def test_what_the_model_says_is_no_recording():
 def test_a_recording_that_is_interrupted_is_nothing_to_truncate():
     call = Call()
     call.hear(700)
-    call.play_clip("clip", "one two three four", 1_000)
+    call.greet("one two three four", 1_000)
     call.say("a", "five six", 500, at_ms=0)
 
     was_audible, heard = call.interrupt("c", spoke_ms=400, noticed_ms=600)
@@ -410,6 +410,6 @@ def test_a_recording_that_is_interrupted_is_nothing_to_truncate():
     assert was_audible
     assert [(item.item_id, item.heard_ms) for item in heard] == [("a", 0)]
     assert [(turn.item_id, turn.heard) for turn in call.finished()] == [
-        ("clip", "one two"),
+        (GREETING, "one two"),
         ("a", ""),
     ]

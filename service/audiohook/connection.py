@@ -178,6 +178,11 @@ class AudioHookConnection:
         if self.state is State.OPEN:
             self.state = State.DRAINING
 
+    def stop_draining(self) -> None:
+        """The farewell was objected to: the call goes on. Without effect unless `DRAINING`."""
+        if self.state is State.DRAINING:
+            self.state = State.OPEN
+
     def disconnect(
         self,
         *,

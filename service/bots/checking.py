@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from service.bots.definition import (
     CONTROLS,
     FLOW_OVERRIDES,
-    STANDARD_OUTPUTS,
     BotTable,
     DigitsTable,
     GreetingTable,
@@ -13,6 +12,7 @@ from service.bots.definition import (
 )
 from service.bots.reading import Problems, entry_key, join, shown, suggestion
 from service.bots.templates import names_in
+from service.outputs import STANDARD_NAMES
 
 _USED_BY = {
     "digits": "collect_digits",
@@ -53,7 +53,7 @@ def check_links(
     names: Collection[str],
     problems: Problems,
 ) -> None:
-    """Note bots that cannot take over: unknown, or nobody can say what they are for.
+    """Note bots that cannot take over: unknown, of another model, or for nobody knows what.
 
     Args:
         table: the bot that names them.
@@ -64,6 +64,9 @@ def check_links(
     for key, bot_id in linked_bots(table):
         if bot_id not in names:
             problems.add(key, f"no such bot{suggestion(bot_id, names)}")
+        elif bot_id in tables and tables[bot_id].model != table.model:
+            expected = "expected a bot with the same model, which cannot change in a call"
+            problems.add(key, f"{expected}; {bot_id} has another")
     for number, bot_id in enumerate(table.specialists, 1):
         specialist = tables.get(bot_id)
         if specialist is not None and not specialist.description.strip():
@@ -150,7 +153,7 @@ def _check_repeats(key: str, values: Sequence[str], problems: Problems) -> None:
 
 def _check_variables(table: BotTable, problems: Problems) -> None:
     for name in table.outputs:
-        if name in STANDARD_OUTPUTS:
+        if name in STANDARD_NAMES:
             problems.add(join("outputs", name), "the service sets it for every bot")
     for name, variable in table.inputs.items():
         if name in FLOW_OVERRIDES:
@@ -162,6 +165,12 @@ def _check_variables(table: BotTable, problems: Problems) -> None:
 def _check_keypad(table: BotTable, problems: Problems) -> None:
     if table.keypad.cancel and table.keypad.cancel == table.keypad.terminator:
         problems.expect("keypad.cancel", "another key than terminator", table.keypad.cancel)
+    if table.keypad.to_model and any(digits.sensitive for digits in table.digits.values()):
+        # Nobody can tell a note from a number that is keyed in before it was asked for.
+        expected = "expected false beside digits that are sensitive"
+        problems.add(
+            "keypad.to_model", f"{expected}: the model would get those that come too early or late"
+        )
     for key, action in table.keypad.keys.items():
         _check_key(join("keypad.keys", key), action, table.targets, problems)
 
@@ -171,6 +180,8 @@ def _check_key(key: str, action: KeyTable, targets: list[str], problems: Problem
         problems.add(f"{key}.bot", "expected a bot's name, got nothing")
     if action.do != "switch_bot" and action.bot:
         problems.add(f"{key}.bot", "goes with switch_bot only")
+    if action.do == "end_call" and action.reason:
+        problems.add(f"{key}.reason", "goes with transfer_to_agent and switch_bot only")
     if action.do != "transfer_to_agent" and action.target:
         problems.add(f"{key}.target", "goes with transfer_to_agent only")
     elif action.target and targets and action.target not in targets:

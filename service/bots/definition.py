@@ -4,23 +4,21 @@
 Rules between keys are in `checking`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from service.audiohook.variables import MAX_OUTPUT_CHARS
 from service.bots.port import Bot, Limits, VoiceActivity
 from service.dtmf import GAP_S, MAX_DIGITS, TERMINATOR
 
-CONTROLS = (
-    "end_call", "transfer_to_agent", "collect_digits", "switch_bot", "set_output_variable",
-)  # fmt: skip
+Control = Literal[
+    "end_call", "transfer_to_agent", "collect_digits", "switch_bot", "set_output_variable"
+]
+CONTROLS: tuple[str, ...] = get_args(Control)
 """The functions by which a bot acts on its call; no other tool may have these names."""
 FLOW_OVERRIDES = ("BOT_LANGUAGE", "BOT_VOICE")
 """Input variables that choose among what a bot's file allows."""
-STANDARD_OUTPUTS = ("BOT_STATUS", "END_REASON", "TRANSFER_REASON", "TRANSFER_TARGET", "SUMMARY")
-"""Output variables that the service sets for every bot."""
-MAX_OUTPUT_CHARS = 4_000
-"""Source: AudioHook specification, 8.3."""
 
 _BOT = Bot(bot_id="", instructions="", farewell="", handover="")
 _VAD = VoiceActivity()
@@ -29,9 +27,6 @@ _LIMITS = Limits()
 Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9*#A-D]\Z", description="one key of 0-9 * # A-D")]
 NoKey = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9*#A-D]?\Z", description="one key of 0-9 * # A-D, or none")
-]
-Control = Literal[
-    "end_call", "transfer_to_agent", "collect_digits", "switch_bot", "set_output_variable"
 ]
 
 Text = Annotated[str, msgspec.Meta(max_length=2_000)]

@@ -10,7 +10,7 @@ from service.bots.checking import free_outputs
 from service.bots.definition import BotTable, McpTable
 from service.bots.port import McpServer
 from service.bots.reading import Problems, entry_key, join, read_table, shown, suggestion
-from service.bots.templates import expand
+from service.deployment_values import expand
 from service.tools.port import (
     DeclarationError,
     Surroundings,
@@ -90,6 +90,9 @@ def make_tools(table: BotTable, deployment: Deployment, problems: Problems) -> t
         input_names=frozenset(table.inputs),
         allowed_hosts=tuple(table.allowed_hosts),
         values=deployment.values,
+        sensitive_fields=frozenset(
+            name for name, digits in table.digits.items() if digits.sensitive
+        ),
     )
     tools = []
     for number, raw in enumerate(table.tools, 1):
@@ -102,7 +105,7 @@ def make_tools(table: BotTable, deployment: Deployment, problems: Problems) -> t
             tool = kind.make(declared, surroundings)
         except DeclarationError as error:
             for name, expected in error.problems:
-                problems.add(f"{key}.{name}" if name else key, expected)
+                problems.add(f"{key}.{name}" if name else key, f"expected {expected}")
         else:
             _check_schema(tool, key, deployment.check_schema, problems)
             tools.append(tool)
@@ -110,12 +113,30 @@ def make_tools(table: BotTable, deployment: Deployment, problems: Problems) -> t
 
 
 def _check_schema(tool: Tool, key: str, check: CheckSchema, problems: Problems) -> None:
+    if tool.parameters is None or not _has_form(tool.parameters, f"{key}.parameters", problems):
+        return
     try:
-        if tool.parameters is not None:
-            check(tool.parameters)
+        check(tool.parameters)
     except ValueError:
         expected = "a JSON Schema (draft 7) that refers to no other document"
         problems.add(f"{key}.parameters", f"expected {expected}")
+
+
+def _has_form(schema: Mapping[str, Any], key: str, problems: Problems) -> bool:
+    """True when a schema is one of an object whose members can be walked; else it is noted."""
+    before = len(problems.lines)
+    if schema.get("type") != "object":
+        problems.expect(f"{key}.type", '"object"', schema.get("type", ""))
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict):
+        problems.expect(f"{key}.properties", "a table of tables", properties)
+    else:
+        for name, one in properties.items():
+            if not isinstance(one, dict):
+                problems.expect(join(f"{key}.properties", name), "a table", one)
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        problems.expect(f"{key}.required", "a list of texts", required)
+    return len(problems.lines) == before
 
 
 def _kind_of(
@@ -138,15 +159,15 @@ def _declaration(
     if len(problems.lines) > before:
         return None
     shape = declared.parameters or {"type": "object"}
-    if shape.get("type") != "object":
-        problems.expect(f"{key}.parameters.type", '"object"', shape.get("type", ""))
-    properties = shape.get("properties")
+    if not _has_form(shape, f"{key}.parameters", problems):
+        return None
+    properties = shape.get("properties", {})
     for argument, digits in declared.fill.items():
         filled = join(f"{key}.fill", argument)
         if digits not in table.digits:
             near = suggestion(digits, table.digits)
             problems.add(filled, f"{shown(digits)} is not among the digits of this file{near}")
-        if isinstance(properties, dict) and argument in properties:
+        if argument in properties or argument in shape.get("required", []):
             problems.add(filled, "the model writes it as well; take it out of parameters")
     return declared if len(problems.lines) == before else None
 
@@ -184,12 +205,12 @@ def _mcp_server(
 
 def _expanded(text: str, key: str, values: Mapping[str, str], problems: Problems) -> str:
     """Return the text with the deployment's values; empty when it cannot be used."""
-    expanded, missing = expand(text, values)
-    for name in missing:
-        problems.add(key, f"the deployment has no value {name}")
-    if not expanded.isprintable():
+    expansion = expand(text, values)
+    for expected in expansion.problems:
+        problems.add(key, f"expected {expected}")
+    if not expansion.text.isprintable():
         problems.add(key, "expected no control characters")
-    return "" if missing else expanded
+    return "" if expansion.problems else expansion.text
 
 
 def _is_safe_url(url: str) -> bool:

@@ -168,7 +168,7 @@ def _command(action: KeyTable) -> Command:
         case "transfer_to_agent":
             return TransferToAgent(action.reason, target=action.target)
         case "end_call":
-            return EndCall(action.reason)
+            return EndCall()
         case "switch_bot":
             return SwitchBot(action.bot or "", action.reason)
 

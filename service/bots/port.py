@@ -189,7 +189,11 @@ class BotsError(Exception):
 
 
 class BotService(Protocol):
-    """Knows the bots of this deployment."""
+    """Knows the bots of this deployment. Asking it never waits for a disk."""
+
+    async def watch(self) -> None:
+        """Keep the bots fresh until it is cancelled; whatever goes wrong is logged."""
+        ...
 
     def knows(self, path: str) -> bool:
         """True when a bot of its own answers the Connector ID, False when it is unknown."""

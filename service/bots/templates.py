@@ -1,4 +1,4 @@
-"""Texts with gaps: `{{NAME}}` for what a call brings, `${NAME}` for what the deployment has.
+"""Texts with gaps: `{{NAME}}` for what a call brings.
 
 Values are data. They are put in once and never looked at again, so a value that holds a
 placeholder stays as it is. Pure.
@@ -15,7 +15,6 @@ DATA_RULE = (
 """Ends the instructions of a bot that takes texts from the flow."""
 
 _GAP = re.compile(r"\{\{([^{}\n]{0,80})\}\}")
-_DEPLOYMENT_VALUE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,127})(?::-([^}]*))?\}")
 # Controls, line and paragraph separators, halves of characters (no UTF-8 form), and the invisible
 # tag characters, in which instructions have been smuggled past people who read a log.
 _NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\U000e0000-\U000e007f]")
@@ -59,24 +58,3 @@ class Template:
         for name, text in zip(self.names, self.texts[1:], strict=True):
             pieces += (json.dumps(values[name], ensure_ascii=False), text)
         return "".join(pieces)
-
-
-def expand(text: str, values: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Put the deployment's values in.
-
-    Args:
-        text: with `${NAME}` or `${NAME:-default}`.
-        values: by name; an empty one counts as absent.
-
-    Returns:
-        The text, and the names that have neither value nor default.
-    """
-    missing: list[str] = []
-
-    def value_of(found: re.Match[str]) -> str:
-        value = values.get(found[1]) or found[2]
-        if value is None:
-            missing.append(found[1])
-        return value or ""
-
-    return _DEPLOYMENT_VALUE.sub(value_of, text), missing

@@ -74,9 +74,17 @@ class ToolCall:
     has_spoken: bool = False
 
 
+LISTING = "tools/list"
+"""The protocol's own word (MCP): the server is asked for its functions. No function is named so."""
+
+
 @dataclass(slots=True)
 class RemoteToolUsed:
-    """The provider has called a function of a remote server by itself, or was refused it."""
+    """The provider has called a function of a remote server by itself, or was refused it.
+
+    `name` is `LISTING` when the provider could not learn what the server has: the model can use
+    none of it.
+    """
 
     server: str
     name: str
@@ -85,10 +93,14 @@ class RemoteToolUsed:
 
 @dataclass(slots=True)
 class BotChanged:
-    """The answer to `change_bot`: the conversation goes on as the new bot, or as the old one."""
+    """The answer to `change_bot`: the conversation goes on as the new bot, or as the old one.
+
+    `was_reduced`: as the new bot, but without what the provider refused (see `is_reduced`).
+    """
 
     bot_id: str
     was_refused: bool = False
+    was_reduced: bool = False
 
 
 @dataclass(slots=True)
@@ -145,6 +157,14 @@ class SpeechSession(Protocol):
     @property
     def model(self) -> str:
         """Name of the model in use, for events and logs."""
+        ...
+
+    @property
+    def is_reduced(self) -> bool:
+        """True when extras are off from the start because the provider refused them.
+
+        They are remote tools, transcripts of the caller, noise reduction and reasoning.
+        """
         ...
 
     async def send_audio(self, pcmu: bytes) -> None:

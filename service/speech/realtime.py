@@ -24,7 +24,7 @@ from service.bots.port import Bot
 from service.speech import realtime_wire as wire
 from service.speech.endpoints import Endpoint
 from service.speech.port import SpeechError, SpeechEvent, TextSpeaker
-from service.speech.realtime_config import session_update
+from service.speech.realtime_config import session_update, without_extras
 from service.speech.realtime_rules import RealtimeRules
 
 CONNECT_DEADLINE_S = 10.0
@@ -73,11 +73,11 @@ class RealtimeProvider:
                     proxy=None,
                 )
                 try:
-                    await _configure(socket, bot)
+                    is_reduced = await _configure(socket, bot)
                 except BaseException:
                     socket.transport.abort()
                     raise
-        return RealtimeSession(socket, endpoint.model, bot)
+        return RealtimeSession(socket, endpoint.model, bot, is_reduced=is_reduced)
 
     async def _tls_context(self) -> ssl.SSLContext | None:
         """Return the one context of all connections: to read the system's CAs takes 50 ms."""
@@ -89,10 +89,13 @@ class RealtimeProvider:
 class RealtimeSession:
     """One configured conversation. Sending never raises: failures come from the iteration."""
 
-    def __init__(self, socket: ClientConnection, model: str, bot: Bot) -> None:
+    def __init__(
+        self, socket: ClientConnection, model: str, bot: Bot, *, is_reduced: bool = False
+    ) -> None:
         self.model = model
+        self.is_reduced = is_reduced
         self._socket = socket
-        self._rules = RealtimeRules(bot.mcp_servers)
+        self._rules = RealtimeRules(without_extras(bot) if is_reduced else bot)
         self._events: deque[SpeechEvent] = deque()
         self._failure: SpeechError | None = None
         self._stalled_since: float | None = None
@@ -235,17 +238,21 @@ class _Dial(connect):
         return exc
 
 
-async def _configure(socket: ClientConnection, bot: Bot) -> None:
-    """Bring the session to PCMU: with everything the bot asks for, else with the least (4.3)."""
+async def _configure(socket: ClientConnection, bot: Bot) -> bool:
+    """Bring the session to PCMU: with everything the bot asks for, else with the least (4.3).
+
+    Returns:
+        True when it became the least.
+    """
     was_answered = False
     for event_id, reduced in (("cfg_1", False), ("cfg_2", True)):
         await socket.send(session_update(bot, event_id, reduced=reduced), text=True)
         try:
             async with asyncio.timeout(CONFIGURE_DEADLINE_S):
-                if await _is_accepted(socket, event_id):
+                if await _is_accepted(socket, event_id, bot):
                     if reduced:
                         _log.warning("the model refused the full session; extras are off")
-                    return
+                    return reduced
             was_answered = True
         except TimeoutError:
             continue
@@ -254,8 +261,8 @@ async def _configure(socket: ClientConnection, bot: Bot) -> None:
     raise SpeechError(code, retryable=not was_answered)
 
 
-async def _is_accepted(socket: ClientConnection, event_id: str) -> bool:
-    rules = RealtimeRules()
+async def _is_accepted(socket: ClientConnection, event_id: str, bot: Bot) -> bool:
+    rules = RealtimeRules(bot)
     while True:
         frame = await socket.recv(decode=False)
         event = wire.decode(frame)

@@ -8,9 +8,19 @@ from collections.abc import Iterable
 from typing import Literal
 
 from service.bots.port import McpServer
-from service.speech.port import RemoteToolUsed, SpeechEvent, ToolCall
+from service.speech.port import LISTING, RemoteToolUsed, SpeechEvent, ToolCall
+from service.speech.realtime_outgoing import Outgoing
 from service.speech.realtime_response import Response
-from service.speech.realtime_wire import OutputItem
+from service.speech.realtime_wire import (
+    ItemAdded,
+    ListingFailed,
+    OutputItem,
+    RemoteCallBegun,
+    RemoteCallEnded,
+    read_item,
+)
+
+_ABANDONED = '{"error":{"code":"ending","message":"the call ends now"}}'
 
 
 class FunctionCalls:
@@ -20,53 +30,70 @@ class FunctionCalls:
         approved: pairs of server label and tool name whose use is granted when asked for.
     """
 
-    def __init__(self, servers: Iterable[McpServer] = ()) -> None:
+    def __init__(self, out: Outgoing, servers: Iterable[McpServer] = ()) -> None:
         self.approved = approved_by(servers)
+        self._out = out
         self._begun: set[str] = set()
         self._open: dict[str, str] = {}
         self._then_say: dict[str, str] = {}
+        self._listings: dict[str, str] = {}
+        self._working: set[str] = set()
 
     @property
     def are_open(self) -> bool:
         """True while a function of ours has not answered yet."""
         return bool(self._open)
 
-    def begin(self, item: OutputItem, response: Response) -> list[SpeechEvent]:
-        """Take a finished item of a response and return the call that it means, if any.
+    @property
+    def are_remote(self) -> bool:
+        """True while a remote server works on a call."""
+        return bool(self._working)
 
-        A call that was cut short is `incomplete` and must not run.
-        """
-        if item.type == "mcp_call" and self._is_new(item.id):
-            response.owes_words = True
-            return [remote_use(item, "failed" if item.has_error else "ok")]
-        if item.type != "function_call" or item.status == "incomplete" or not item.call_id:
-            return []
-        if not self._is_new(item.call_id):
-            return []
-        self._open[item.call_id] = response.response_id
-        return [ToolCall(item.call_id, item.name or "", item.arguments or "", response.has_spoken)]
+    def take(self, item: OutputItem, response: Response) -> list[SpeechEvent]:
+        """Take a finished item of a response, at the first time; return what the call is told."""
+        match item.type:
+            case "function_call" if item.call_id and item.status != "incomplete":
+                return self._begin(item, item.call_id, response)
+            case "mcp_call" if self._is_new(item.id):
+                self._working.discard(item.id or "")
+                response.owes_words = True
+                return [_remote_use(item, "failed" if item.has_error else "ok")]
+            case "mcp_approval_request" if item.id and self._is_new(item.id):
+                return self._decide(item, item.id, response)
+            case _:  # a message; or a call that was cut short, which must not run
+                return []
 
-    def is_granted(self, item: OutputItem, response: Response) -> bool | None:
-        """Return whether a remote tool may be used; None when no answer is asked for (any more)."""
-        if item.type != "mcp_approval_request" or not item.id or not self._is_new(item.id):
-            return None
-        response.awaits_approval = True
-        return (item.server_label or "", item.name or "") in self.approved
+    def follow(
+        self, event: ItemAdded | ListingFailed | RemoteCallBegun | RemoteCallEnded
+    ) -> list[SpeechEvent]:
+        """Follow what the provider does at remote servers; return what the call is told of it."""
+        match event:
+            case RemoteCallBegun():
+                self._working.add(event.item_id)
+            case ItemAdded():
+                item = read_item(event.item)
+                if item.type == "mcp_list_tools" and item.id:
+                    self._listings[item.id] = item.server_label or ""
+            case ListingFailed():
+                return [RemoteToolUsed(self._listings.pop(event.item_id, ""), LISTING, "failed")]
+            case _:
+                self._working.discard(event.item_id)
+        return []
 
-    def answer(self, call_id: str, then_say: str) -> str | None:
-        """Note that a call is answered; return its response's id, None for an unknown call."""
+    def answer(self, call_id: str, output: str, then_say: str) -> str | None:
+        """Answer a call; return its response's id, None for an unknown call."""
         response_id = self._open.pop(call_id, None)
         if response_id is not None:
             self._then_say[response_id] = then_say or self._then_say.get(response_id, "")
+            self._out.add_result(call_id, output)
         return response_id
 
-    def abandon(self, but: str) -> list[str]:
-        """Forget all calls except one, and what was to be said after them; return their ids."""
-        kept = {call_id: response for call_id, response in self._open.items() if call_id == but}
-        abandoned = [call_id for call_id in self._open if call_id != but]
-        self._open = kept
+    def abandon(self, but: str) -> None:
+        """Close all calls except one, and forget what was to be said after them."""
+        for call_id in [call_id for call_id in self._open if call_id != but]:
+            del self._open[call_id]
+            self._out.add_result(call_id, _ABANDONED)
         self._then_say.clear()
-        return abandoned
 
     def owe_words(self, response_id: str) -> None:
         """Note that the model has to go on after a response, whether it called us or not."""
@@ -81,6 +108,19 @@ class FunctionCalls:
             return None
         return self._then_say.pop(response_id, None)
 
+    def _begin(self, item: OutputItem, call_id: str, response: Response) -> list[SpeechEvent]:
+        if not self._is_new(call_id):
+            return []
+        self._open[call_id] = response.response_id
+        return [ToolCall(call_id, item.name or "", item.arguments or "", response.has_spoken)]
+
+    def _decide(self, item: OutputItem, item_id: str, response: Response) -> list[SpeechEvent]:
+        """Answer a request to use a remote tool; only the next response can use it (7.5)."""
+        response.awaits_approval = True
+        is_granted = (item.server_label or "", item.name or "") in self.approved
+        self._out.add_approval(item_id, is_granted=is_granted)
+        return [] if is_granted else [_remote_use(item, "refused")]
+
     def _is_new(self, item_id: str | None) -> bool:
         """True at the first look at a call or request: once is enough (6.5)."""
         is_new = item_id is None or item_id not in self._begun
@@ -94,6 +134,5 @@ def approved_by(servers: Iterable[McpServer]) -> frozenset[tuple[str, str]]:
     return frozenset((server.label, tool) for server in servers for tool in server.approved)
 
 
-def remote_use(item: OutputItem, outcome: Literal["ok", "failed", "refused"]) -> RemoteToolUsed:
-    """Return what the call is told of a remote function."""
+def _remote_use(item: OutputItem, outcome: Literal["ok", "failed", "refused"]) -> RemoteToolUsed:
     return RemoteToolUsed(item.server_label or "", item.name or "", outcome)

@@ -3,6 +3,7 @@
 Source: Realtime specification, 4 (fields and when they may change), 3.2 (voices), 7.5 (MCP).
 """
 
+from dataclasses import replace
 from typing import Any
 
 from service.bots.port import Bot, McpServer
@@ -44,6 +45,11 @@ def session_update(
         if bot.reasoning:
             session["reasoning"] = {"effort": bot.reasoning}
     return encode({"type": "session.update", "event_id": event_id, "session": session})
+
+
+def without_extras(bot: Bot) -> Bot:
+    """Return the bot as a reduced update leaves it, as far as that matters later."""
+    return replace(bot, mcp_servers=(), reasoning="")
 
 
 def _turn_detection(bot: Bot) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The client events of a Realtime conversation, numbered and in order.
 
-Source: Realtime specification, 5 (events and items), 8.1 (truncation).
+Source: Realtime specification, 5 (events and items), 7.5 (approvals), 8.1 (truncation).
 """
 
 from typing import Any
@@ -52,6 +52,11 @@ class Outgoing:
     def add_result(self, call_id: str, output: str) -> None:
         """Append what a function call has given."""
         self.add_item({"type": "function_call_output", "call_id": call_id, "output": output})
+
+    def add_approval(self, request_id: str, *, is_granted: bool) -> None:
+        """Answer a request to use a remote tool (7.5); the answer is an item of its own."""
+        answer = {"type": "mcp_approval_response", "approval_request_id": request_id}
+        self.add_item({"id": self.next_id("ok"), **answer, "approve": is_granted})
 
     def truncate(self, item: HeardItem) -> None:
         """Cut an item to what was heard; never beyond the audio that came."""

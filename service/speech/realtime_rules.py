@@ -7,10 +7,10 @@ Source: Realtime specification, sections 7 to 10; numbers in brackets refer to i
 
 import math
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import Any
 
 from service.audio.playout import HeardItem
-from service.bots.port import Bot, McpServer
+from service.bots.port import Bot
 from service.speech import realtime_wire as wire
 from service.speech.port import (
     AgentAudio,
@@ -19,12 +19,11 @@ from service.speech.port import (
     BotChanged,
     CallerSpeechStarted,
     CallerSpeechStopped,
-    CallerTranscript,
     SpeechError,
     SpeechEvent,
     TextSpeaker,
 )
-from service.speech.realtime_calls import FunctionCalls, approved_by, remote_use
+from service.speech.realtime_calls import FunctionCalls, approved_by
 from service.speech.realtime_change import BotChange
 from service.speech.realtime_errors import (
     BUSY,
@@ -34,19 +33,17 @@ from service.speech.realtime_errors import (
     retry_in_s,
 )
 from service.speech.realtime_outgoing import Outgoing
-from service.speech.realtime_response import Response, usage_of
+from service.speech.realtime_patience import Patience
+from service.speech.realtime_response import Response, Responses, usage_of, words_of_caller
 
-CREATE_DEADLINE_S = 10.0
-"""A response that we asked for must begin by then (9, rule 8)."""
-SILENCE_DEADLINE_S = 15.0
-"""A response that began must show life by then (9, rule 8)."""
 _CUT_SHORT = ("content_filter", "max_output_tokens")
-_ABANDONED = '{"error":{"code":"ending","message":"the call ends now"}}'
 _CANNOT_ANSWER = "Tell the caller briefly that you cannot answer that, and offer other help."
 
 
 class RealtimeRules:
     """One default conversation: at most one response is alive, at most one is owed.
+
+    Made for the bot as the provider has accepted it.
 
     Attributes:
         outgoing: frames to send, in order; whoever sends them takes them out.
@@ -54,20 +51,18 @@ class RealtimeRules:
         ignored_errors: errors of the server that need no answer.
     """
 
-    def __init__(self, servers: Sequence[McpServer] = ()) -> None:
+    def __init__(self, bot: Bot) -> None:
         self._out = Outgoing()
         self.outgoing = self._out.frames
         self.ignored_errors = 0
-        self._responses: dict[str, Response] = {}
-        self._active: Response | None = None
+        self._responses = Responses()
         self._create: dict[str, Any] | None = None
         self._owed: dict[str, Any] | None = None
         self._is_caller_speaking = False
-        self._over: set[str] = set()
-        self._calls = FunctionCalls(servers)
-        self._change = BotChange(self._out)
+        self._calls = FunctionCalls(self._out, bot.mcp_servers)
+        self._change = BotChange(self._out, has_effort=bool(bot.reasoning))
+        self._patience = Patience()
         self._has_spoken = False
-        self._deadline = math.inf
         self.retry_at = math.inf
         self._retries = 0
 
@@ -88,8 +83,7 @@ class RealtimeRules:
         Raises:
             SpeechError: the model was silent beyond its deadline.
         """
-        if now >= self._deadline:
-            raise SpeechError("model_silent", retryable=True)
+        self._patience.check(now)
 
     def receive(self, frame: bytes, now: float) -> list[SpeechEvent]:
         """Return what a frame from the server means for the call.
@@ -97,24 +91,34 @@ class RealtimeRules:
         Raises:
             SpeechError: the server has ended the conversation, or will not go on.
         """
-        event = wire.decode(frame)
-        if self._active:
-            self._deadline = now + SILENCE_DEADLINE_S
+        events = self._take(wire.decode(frame), now)
+        if self._responses.active:
+            self._patience.await_life(now, is_remote=self._calls.are_remote)
+        return events
+
+    def _take(self, event: wire.ServerEvent | None, now: float) -> list[SpeechEvent]:
         match event:
             case wire.AudioDelta() | wire.AudioDone():
                 return self._on_audio(event)
             case wire.TranscriptDelta() | wire.TranscriptDone():
-                return [self._response_of(event.response_id).add_words(event)]
+                return [self._responses.of(event.response_id).add_words(event)]
             case wire.ResponseCreated() | wire.ResponseDone():
                 return self._on_response(event, now)
-            case wire.OutputItemDone():
-                return self._on_item_done(event)
-            case wire.ServerError() | wire.SessionUpdated() | wire.SessionCreated():
-                return self._on_session(event, now)
-            case None:
+            case wire.ServerError():
+                return self._on_error(wire.read_error(event.error), now)
+            case wire.SessionUpdated():
+                return self._on_updated(event)
+            case (
+                wire.SpeechStarted()
+                | wire.SpeechStopped()
+                | wire.TranscriptionCompleted()
+                | wire.TranscriptionFailed()
+            ):
+                return self._on_caller(event, now)
+            case wire.SessionCreated() | None:
                 return []
             case _:
-                return self._on_caller(event, now)
+                return self._on_item(event, now)
 
     def say(self, instruction: str, now: float, *, may_use_tools: bool = True) -> None:
         """Let the model speak by an instruction at the tail, which keeps the cache (14.1)."""
@@ -124,21 +128,20 @@ class RealtimeRules:
     def add_text(self, text: str, speaker: TextSpeaker, now: float, *, wants_reply: bool) -> None:
         """Add what was said or done in another way than by speech into the line."""
         self._out.add_text(speaker, text)
+        if speaker == "caller":
+            self._patience.begin_again()
         if wants_reply:
             self._ask({}, now)
 
     def add_tool_result(self, call_id: str, output: str, then_say: str, now: float) -> None:
         """Answer a function call; `then_say` is what the model says next, else what it likes."""
-        response_id = self._calls.answer(call_id, then_say)
-        if response_id is None:
-            return
-        self._out.add_result(call_id, output)
-        self._go_on_after(response_id, now)
+        response_id = self._calls.answer(call_id, output, then_say)
+        if response_id is not None:
+            self._go_on_after(response_id, now)
 
     def abandon_calls(self, but: str) -> None:
         """Close the calls that are open, for what comes next is the end; late results are lost."""
-        for call_id in self._calls.abandon(but):
-            self._out.add_result(call_id, _ABANDONED)
+        self._calls.abandon(but)
 
     def change_bot(self, bot: Bot) -> None:
         """Become another bot, after the changes that are still unanswered."""
@@ -153,10 +156,11 @@ class RealtimeRules:
 
     def interrupt(self, heard: Sequence[HeardItem]) -> None:
         """Tell the model what the caller heard before breaking in (8.3)."""
-        if self._active and not self._active.is_dead:
+        active = self._responses.active
+        if active and not active.is_dead:
             # Not the server's doing: the caller interrupted by a key, or we did.
-            self._active.is_dead = True
-            self._out.send({"type": "response.cancel", "response_id": self._active.response_id})
+            active.is_dead = True
+            self._out.send({"type": "response.cancel", "response_id": active.response_id})
         for item in heard:
             if item.heard_ms == 0:
                 self._forget(item.item_id)
@@ -164,7 +168,7 @@ class RealtimeRules:
                 self._out.truncate(item)
 
     def _on_audio(self, event: wire.AudioDelta | wire.AudioDone) -> list[SpeechEvent]:
-        response = self._response_of(event.response_id)
+        response = self._responses.of(event.response_id)
         item = response.item(event.item_id)
         if isinstance(event, wire.AudioDone):
             item.has_all_audio = True
@@ -191,15 +195,10 @@ class RealtimeRules:
             case wire.SpeechStopped():
                 self._end_turn()
                 if self._is_idle:
-                    self._deadline = now + CREATE_DEADLINE_S
+                    self._patience.await_response(now)
                 return [CallerSpeechStopped(event.item_id, int(event.audio_end_ms or 0))]
-            case wire.TranscriptionCompleted():
-                words: list[SpeechEvent] = [CallerTranscript(event.item_id, event.transcript or "")]
-                return words + usage_of("transcription", event.usage)
-            case wire.TranscriptionFailed():
-                return [CallerTranscript(event.item_id, None)]
             case _:
-                assert_never(event)
+                return words_of_caller(event)
 
     def _hear_caller(self) -> None:
         """Be silent; the server cancels the response that is alive (interrupt_response).
@@ -209,16 +208,19 @@ class RealtimeRules:
         self._is_caller_speaking = True
         if self.retry_at != math.inf:
             self.retry_at, self._owed = math.inf, self._owed or {}
-        if self._active:
-            self._active.is_dead = True
+        if active := self._responses.active:
+            if active.to_repeat is not None and not self._calls.are_open:
+                self._owed = self._owed or active.to_repeat
+            active.is_dead = True
         elif not self._create:
-            self._deadline = math.inf
+            self._patience.await_nothing()
 
     def _end_turn(self) -> None:
         """Leave it to the server to answer the caller and all that came before."""
         self._is_caller_speaking = False
         self._owed = None
         self.retry_at = math.inf
+        self._patience.begin_again()
 
     def _on_response(
         self, event: wire.ResponseCreated | wire.ResponseDone, now: float
@@ -230,37 +232,45 @@ class RealtimeRules:
 
     def _on_created(self, head: wire.ResponseHead, now: float) -> None:
         """Take the response as alive; it need not be ours, the server creates by itself too."""
-        self._active = self._response_of(head.id)
+        self._responses.active = response = self._responses.of(head.id)
         self.retry_at = math.inf
-        self._deadline = now + SILENCE_DEADLINE_S
         if self._create and wire.ask_of(head) == self._create["event_id"]:
-            self._take_create(self._active)
+            self._take_create(response)
             if self._is_caller_speaking:  # it was asked for before the caller began
                 self.interrupt(())
-                self._owed = self._owed or self._active.asked
+                self._owed = self._owed or response.asked
         elif self._is_caller_speaking:  # the end of the turn was not told
             self._end_turn()
 
-    def _on_item_done(self, event: wire.OutputItemDone) -> list[SpeechEvent]:
-        """Hand out a function call; answer a remote server's request for approval (7.4, 7.5)."""
-        item, response = wire.read_item(event.item), self._response_of(event.response_id)
-        is_granted = self._calls.is_granted(item, response)
-        if is_granted is None:
-            return self._calls.begin(item, response)
-        answer = {"type": "mcp_approval_response", "approval_request_id": item.id}
-        self._out.add_item({"id": self._out.next_id("ok"), **answer, "approve": is_granted})
-        return [] if is_granted else [remote_use(item, "refused")]
+    def _on_item(self, event: wire.ItemEvent, now: float) -> list[SpeechEvent]:
+        """Hand out a function call; follow what a remote server does (7.4, 7.5)."""
+        match event:
+            case wire.OutputItemDone():
+                response = self._responses.of(event.response_id)
+                return self._calls.take(wire.read_item(event.item), response)
+            case wire.ItemDone():
+                return self._on_request(wire.read_item(event.item), now)
+            case _:
+                return self._calls.follow(event)
+
+    def _on_request(self, item: wire.OutputItem, now: float) -> list[SpeechEvent]:
+        """Answer a request for approval that no response has told of, and go on after it (7.5)."""
+        if item.type != "mcp_approval_request":
+            return []
+        response = self._responses.active or Response("")
+        events = self._calls.take(item, response)
+        if response.awaits_approval and not self._responses.active:
+            self._ask({}, now)
+        return events
 
     def _on_done(self, tail: wire.ResponseTail, now: float) -> list[SpeechEvent]:
-        response = self._response_of(tail.id)
-        self._responses.pop(tail.id, None)
-        self._over.add(tail.id)
-        if self._active in (response, None):
+        response = self._responses.end(tail.id)
+        if self._responses.active in (response, None):
             # A create still unanswered now was this one: a refusal would have come before, and
             # not every server echoes metadata.
             self._take_create(response)
-            self._active = None
-            self._deadline = math.inf
+            self._responses.active = None
+            self._patience.await_nothing()
         events = response.finish() + usage_of("response", tail.usage)
         for item_id in response.to_delete:
             self._out.delete(item_id)
@@ -268,6 +278,7 @@ class RealtimeRules:
             self._on_failed(response, wire.read_failure(tail.status_details), now)
         else:
             self._retries = 0
+            self._patience.note_end(has_spoken=response.has_spoken)
             self._explain_silence(response, tail, now)
         if response.goes_on:
             self._calls.owe_words(tail.id)
@@ -299,24 +310,13 @@ class RealtimeRules:
         self.retry_at = now + retry_in_s(error, self._retries)
         self._owed = self._owed or response.asked or None
 
-    def _on_session(
-        self, event: wire.ServerError | wire.SessionUpdated | wire.SessionCreated, now: float
-    ) -> list[SpeechEvent]:
-        match event:
-            case wire.ServerError():
-                return self._on_error(wire.read_error(event.error), now)
-            case wire.SessionUpdated():
-                return self._on_updated(event)
-            case _:
-                return []
-
     def _on_updated(self, event: wire.SessionUpdated) -> list[SpeechEvent]:
         """Take it as the answer to our change of the bot, if there is one."""
-        bot = self._change.accept(event.session)
-        if bot is None:
+        change = self._change.accept(event.session)
+        if change is None:
             return []
-        self._calls.approved = approved_by(bot.mcp_servers)
-        return [BotChanged(bot.bot_id)]
+        self._calls.approved = approved_by(change.bot.mcp_servers)
+        return [BotChanged(change.bot.bot_id, was_reduced=change.is_reduced)]
 
     def _on_error(self, error: wire.ErrorDetail, now: float) -> list[SpeechEvent]:
         """End on what ends the session; recover what was refused; ignore the rest (10)."""
@@ -334,9 +334,10 @@ class RealtimeRules:
         self._retries += 1
         if self._retries > MAX_RETRIES:
             raise SpeechError("response_refused", retryable=True)
-        self._deadline = now + SILENCE_DEADLINE_S if self._active else math.inf
+        if not self._responses.active:
+            self._patience.await_nothing()
         self._owed = self._owed or response
-        if error.code != BUSY or not self._active:
+        if error.code != BUSY or not self._responses.active:
             self.retry_at = now + FIRST_RETRY_S
         return []
 
@@ -346,12 +347,12 @@ class RealtimeRules:
         The latter names no client event, and sometimes ours does not either (4.2; 9, rule 1).
         """
         if error.event_id is None:
-            return error.code == BUSY and self._active is not None
+            return error.code == BUSY and self._responses.active is not None
         return self._create is not None and error.event_id == self._create["event_id"]
 
     @property
     def _is_idle(self) -> bool:
-        return self._active is None and self._create is None
+        return self._responses.active is None and self._create is None
 
     @property
     def _has_more_to_say(self) -> bool:
@@ -360,7 +361,8 @@ class RealtimeRules:
 
     def _go_on_after(self, response_id: str, now: float) -> None:
         """Ask for more once the response is over and all its calls are answered (7.4)."""
-        if self._active and self._active.response_id == response_id:
+        active = self._responses.active
+        if active and active.response_id == response_id:
             return
         instruction = self._calls.take_answered(response_id)
         if instruction:
@@ -374,23 +376,12 @@ class RealtimeRules:
             self._owed = response
             return
         self._owed = None
-        self._create = self._out.create_response(response)
-        self._deadline = now + CREATE_DEADLINE_S
+        self._create = self._out.create_response(self._patience.options_of(response))
+        self._patience.await_response(now)
 
     def _forget(self, item_id: str) -> None:
         """Delete an item that was never heard, once its response is over (8.3, step 4)."""
-        for response in self._responses.values():
-            if item_id in response.items:
-                response.unheard.append(item_id)
-                return
-        self._out.delete(item_id)
-
-    def _response_of(self, response_id: str) -> Response:
-        """Return the response, alive from now on where its `response.created` was lost (6.5)."""
-        if response_id in self._over:  # what still comes of it comes too late
-            return Response(response_id, is_dead=True)
-        response = self._responses.get(response_id)
-        if response is None:
-            response = self._responses[response_id] = Response(response_id)
-            self._active = self._active or response
-        return response
+        if response := self._responses.with_item(item_id):
+            response.unheard.append(item_id)
+        else:
+            self._out.delete(item_id)

@@ -174,6 +174,45 @@ class OutputItemDone(msgspec.Struct, tag="response.output_item.done"):
     item: Any = None
 
 
+class ItemAdded(msgspec.Struct, tag="conversation.item.added"):
+    """The conversation has an item more, perhaps unfinished; `read_item` reads it."""
+
+    item: Any = None
+
+
+class ItemDone(msgspec.Struct, tag="conversation.item.done"):
+    """An item of the conversation is final, whoever made it; `read_item` reads it."""
+
+    item: Any = None
+
+
+class RemoteCallBegun(msgspec.Struct, tag="response.mcp_call.in_progress"):
+    """A remote server works on a call of the response that is alive."""
+
+    item_id: str
+
+
+class RemoteCallCompleted(msgspec.Struct, tag="response.mcp_call.completed"):
+    """A remote server has given its result."""
+
+    item_id: str
+
+
+class RemoteCallFailed(msgspec.Struct, tag="response.mcp_call.failed"):
+    """A remote server will give no result."""
+
+    item_id: str
+
+
+RemoteCallEnded = RemoteCallCompleted | RemoteCallFailed
+
+
+class ListingFailed(msgspec.Struct, tag="mcp_list_tools.failed"):
+    """The provider could not learn which functions a remote server has."""
+
+    item_id: str
+
+
 class ResponseTail(msgspec.Struct):
     """The part of a finished response that matters; `read_failure` reads the details."""
 
@@ -189,6 +228,11 @@ class ResponseDone(msgspec.Struct, tag="response.done"):
     response: ResponseTail
 
 
+ItemEvent = (
+    OutputItemDone | ItemAdded | ItemDone | RemoteCallBegun | RemoteCallEnded | ListingFailed
+)
+"""What is told of items that are no speech."""
+
 ServerEvent = (
     SessionCreated
     | SessionUpdated
@@ -202,7 +246,7 @@ ServerEvent = (
     | AudioDone
     | TranscriptDelta
     | TranscriptDone
-    | OutputItemDone
+    | ItemEvent
     | ResponseDone
 )
 

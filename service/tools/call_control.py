@@ -67,8 +67,8 @@ def _end_call() -> Tool:
     return Tool(
         name="end_call",
         description="End the call. Use it when the caller says goodbye or wants nothing more.",
-        parameters=_object({"reason": _REASON}),
-        run=_returns(lambda given: EndCall(given.get("reason", ""))),
+        parameters=_object({}),
+        run=_returns(lambda given: EndCall()),
     )
 
 

@@ -6,6 +6,7 @@ whose `contract.input.inputSchema` is the JSON Schema of the body of `/execute` 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +19,9 @@ from service.tools.port import ToolError
 
 FRESH_S = 3_600.0
 RETRY_S = 60.0
-"""After a failure the schema that is there serves so long before the next attempt."""
-DEADLINE_S = 10.0
+"""A failure counts for so long: no other call waits for the same again."""
+DEADLINE_S = 1.5
+"""A call waits 2 s for its schemas, the old one included, before it goes on without the tool."""
 MAX_SCHEMA_BYTES = 65_536
 MAX_SCHEMAS = 256
 _KEPT_KEYS = (
@@ -28,16 +30,25 @@ _KEPT_KEYS = (
 """The rest, `$schema`, `id` and `title`, tells the model nothing and can mislead a validator."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    schema: dict[str, Any]
-    due: float  # seconds, monotonic: when it is fetched again
-
-
 @dataclass(slots=True)
 class _Entry:
-    kept: _Kept | None = None
+    """What is known of one action's schema.
+
+    Attributes:
+        schema: the last one that could be had.
+        failure: code and message of what went wrong last, while there is no schema.
+        due: seconds, monotonic: when it is fetched again.
+    """
+
+    schema: dict[str, Any] | None = None
+    failure: tuple[str, str] = ("", "")
+    due: float = -math.inf
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def fail(self, code: str, message: str, *, until: float) -> None:
+        """Note that there is no new schema, which counts until then."""
+        self.failure = (code, message)
+        self.due = until
 
 
 class InputSchemas:
@@ -64,23 +75,22 @@ class InputSchemas:
         if action_id not in self._entries and len(self._entries) >= MAX_SCHEMAS:
             self._entries.clear()
         entry = self._entries.setdefault(action_id, _Entry())
+        if self._clock() >= entry.due:
+            await self._refresh(action_id, entry)
+        if entry.schema is None:
+            raise ToolError(*entry.failure)
+        return entry.schema
+
+    async def _refresh(self, action_id: str, entry: _Entry) -> None:
         try:
             async with asyncio.timeout(self._deadline_s), entry.fetching:
-                if entry.kept is None or self._clock() >= entry.kept.due:
-                    entry.kept = await self._refreshed(action_id, entry.kept)
+                if self._clock() >= entry.due:  # nobody else has done it meanwhile
+                    entry.schema = await self._fetched(action_id)
+                    entry.due = self._clock() + FRESH_S
         except TimeoutError:
-            if entry.kept is None:
-                raise ToolError("failed", "The service takes too long.") from None
-            entry.kept = _Kept(entry.kept.schema, self._clock() + RETRY_S)
-        return entry.kept.schema
-
-    async def _refreshed(self, action_id: str, old: _Kept | None) -> _Kept:
-        try:
-            return _Kept(await self._fetched(action_id), self._clock() + FRESH_S)
-        except ToolError:
-            if old is None:
-                raise
-            return _Kept(old.schema, self._clock() + RETRY_S)
+            entry.fail("failed", "The service takes too long.", until=self._clock() + RETRY_S)
+        except ToolError as error:
+            entry.fail(error.code, error.message, until=self._clock() + RETRY_S)
 
     async def _fetched(self, action_id: str) -> dict[str, Any]:
         path = f"/api/v2/integrations/actions/{quote(action_id, safe='')}?expand=contract"

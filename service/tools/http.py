@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Annotated, Any, Literal
 
 import jmespath  # type: ignore[import-untyped]  # the package has no types
@@ -28,7 +28,7 @@ from service.tools.port import (
     ToolDeclaration,
     ToolError,
 )
-from service.tools.templates import Names, Scope, TemplateReader
+from service.tools.templates import Names, Scope, Template, TemplateReader
 from service.tools.urls import UrlTemplate
 
 PAUSE_S = 0.2
@@ -149,11 +149,11 @@ def _is_repeatable(declared: HttpDeclaration) -> bool:
 
 
 def _request(
-    reader: TemplateReader, declared: HttpDeclaration, surroundings: Surroundings
+    reader: TemplateReader, declared: HttpDeclaration, around: Surroundings
 ) -> RequestTemplate | None:
     url = read_url(reader, declared.url)
     if url is not None:
-        _check_host(reader, url, surroundings.allowed_hosts)
+        _check_host(reader, url, around.allowed_hosts)
     has_body = declared.method in _WITH_BODY
     if declared.body is not None and not has_body:
         reader.problems.append(("body", "no body with this method, or POST, PUT or PATCH"))
@@ -161,6 +161,8 @@ def _request(
         reader.problems.append(("idempotency_header", "the name of a header that a tool may set"))
     headers = read_headers(reader, declared.headers)
     query = {name: reader.read(f"query.{name}", _text(v)) for name, v in declared.query.items()}
+    sensitive = {name for name, field in declared.fill.items() if field in around.sensitive_fields}
+    _check_address(reader, url, query, sensitive)
     body = None if declared.body is None else reader.read_tree("body", declared.body)
     if url is None:
         return None
@@ -180,6 +182,22 @@ def _request(
 def _check_host(reader: TemplateReader, url: UrlTemplate, allowed_hosts: tuple[str, ...]) -> None:
     if not is_allowed(url.place.host, url.place.port, allowed_hosts):
         reader.problems.append(("url", "a host that is allowed (allowed_hosts)"))
+
+
+def _check_address(
+    reader: TemplateReader,
+    url: UrlTemplate | None,
+    query: Mapping[str, Template],
+    sensitive: Set[str],
+) -> None:
+    """Note sensitive digits in an address: servers on the way write addresses down."""
+    places = {f"query.{name}": template.arguments for name, template in query.items()}
+    if url is not None:
+        places["url"] = url.path.arguments | url.query.arguments
+    for key, arguments in places.items():
+        for name in sorted(arguments & sensitive):
+            expected = f"no digits that are sensitive ({name}), because addresses are logged"
+            reader.problems.append((key, f"{expected}: put them in the body"))
 
 
 def _expression(reader: TemplateReader, text: str) -> Any:

@@ -11,15 +11,19 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Iterable
+from weakref import WeakValueDictionary
 
 import httpcore2
 
 from service.tools.addresses import is_public
 from service.tools.http_client import Answer, Request, Resolve, Unreachable
 from service.tools.port import ToolError
+from service.tools.urls import Place
 
-MAX_CONNECTIONS = 20
-"""Of each of the two pools; a call has one or two tools running."""
+MAX_CONNECTIONS = 100
+"""Of each of the two pools: one tool at work in each of 100 calls."""
+MAX_PER_HOST = 20
+"""A host that hangs keeps so many and no more; the other tools go on."""
 MAX_ADDRESSES = 4
 """Tried for one host; they share the time for connecting."""
 CONNECT_S = 5.0
@@ -40,10 +44,24 @@ class PooledTransport:
         logging.getLogger("httpcore2").setLevel(logging.WARNING)
         self._public = _pool(CheckedNetwork(resolve, is_public), tls)
         self._any = _pool(CheckedNetwork(resolve, lambda address: True), tls)
+        # Kept only while somebody uses or awaits it.
+        self._shares: WeakValueDictionary[Place, asyncio.Semaphore] = WeakValueDictionary()
 
     async def send(self, request: Request) -> Answer:
         """See `HttpClient.send`."""
         pool = self._any if request.allow_private else self._public
+        async with self._share_of(request.place):
+            return await self._answer(pool, request)
+
+    def _share_of(self, place: Place) -> asyncio.Semaphore:
+        """Return what is free of the connections that one host may have."""
+        share = self._shares.get(place)
+        if share is None:
+            share = self._shares[place] = asyncio.Semaphore(MAX_PER_HOST)
+        return share
+
+    @staticmethod
+    async def _answer(pool: httpcore2.AsyncConnectionPool, request: Request) -> Answer:
         response = await _sent(pool, request)
         async with contextlib.aclosing(response):
             if not 200 <= response.status < 300:

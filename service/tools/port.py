@@ -34,7 +34,7 @@ class ToolContext:
     conversation_id: str
     bot_id: str
     language: str | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class ToolError(Exception):
@@ -54,15 +54,13 @@ class ToolError(Exception):
 class EndCall:
     """Say farewell and end the call."""
 
-    reason: str = ""
-
 
 @dataclass(frozen=True, slots=True)
 class TransferToAgent:
     """Hand the caller to a person; all texts become output variables."""
 
     reason: str = ""
-    summary: str = ""
+    summary: str = field(default="", repr=False)
     target: str = ""
 
 
@@ -75,7 +73,7 @@ class CollectDigits:
 
 @dataclass(frozen=True, slots=True)
 class SwitchBot:
-    """Let another bot go on with the call."""
+    """Let another bot go on with the call; it is told the reason."""
 
     bot_id: str
     reason: str = ""
@@ -86,7 +84,7 @@ class SetOutputVariable:
     """Give the flow a value when the call comes back to it."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
 
 
 Command = EndCall | TransferToAgent | CollectDigits | SwitchBot | SetOutputVariable
@@ -161,11 +159,14 @@ class Surroundings:
         input_names: the bot's input variables, for `{{NAME}}`.
         allowed_hosts: `host`, `host:port` or `*.domain` that the bot's tools may talk to.
         values: of the deployment, for `${NAME}`: secrets, and addresses.
+        sensitive_fields: digit fields whose digits go where nobody else reads them: never into an
+            address, which servers on the way write down.
     """
 
     input_names: frozenset[str]
     allowed_hosts: tuple[str, ...]
     values: Mapping[str, str] = field(repr=False)
+    sensitive_fields: frozenset[str] = frozenset()
 
 
 class ToolKind(Protocol):

@@ -122,9 +122,12 @@ class _PythonWork:
         def work() -> object:
             try:
                 return context.run(self._function, arguments, call)
-            except StopIteration as error:
-                # A future cannot carry it: whoever waits would wait for ever.
-                raise RuntimeError("the function let StopIteration out") from error
+            except BaseException as error:
+                if isinstance(error, Exception) and not isinstance(error, StopIteration):
+                    raise
+                # On the loop an exit would end the process, and a cancellation would look like
+                # one of ours; StopIteration no future can carry: who waits would wait for ever.
+                raise RuntimeError(f"the function let {type(error).__name__} out") from error
 
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
@@ -132,12 +135,11 @@ class _PythonWork:
 def _found(path: str) -> MarkedFunction:
     module_name, _, name = path.partition(":")
     try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        # Foreign code may raise anything; a bot's file must not stop the service.
+        marked = getattr(importlib.import_module(module_name), name, None)
+    except BaseException as error:
+        # Foreign code may raise anything, an exit too; a bot's file must not stop the service.
         problem = f"a module that can be imported; {module_name} raised {type(error).__name__}"
         raise DeclarationError([("function", problem)]) from error
-    marked = getattr(module, name, None)
     if not isinstance(marked, MarkedFunction):
         problem = f"{name} in {module_name}, marked with @tool() of service.tools.python"
         raise DeclarationError([("function", problem)])

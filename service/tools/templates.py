@@ -1,7 +1,7 @@
 """Texts with gaps: what a bot's file says, and what is put in when the model calls.
 
-`${NAME}` and `${NAME:-default}` are values of the deployment and are put in once, when the file is
-read. `{{arguments.NAME}}`, `{{inputs.NAME}}` and `{{call.NAME}}` are put in for each call. What was
+Values of the deployment (`service.deployment_values`) are put in once, when the file is read.
+`{{arguments.NAME}}`, `{{inputs.NAME}}` and `{{call.NAME}}` are put in for each call. What was
 put in is never read as a template again: no value can name another value.
 
 Pure. Literals can hold secrets: nothing here shows one, in errors or in `repr`.
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from service.deployment_values import expand
 from service.tools.port import Arguments, ToolContext, ToolError
 
-_MARK = re.compile(r"\$\{(?P<value>[^{}]*)\}|\{\{(?P<call>[^{}]*)\}\}|(?P<stray>\$\{|\{\{)")
-_VALUE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
+_MARK = re.compile(r"\{\{(?P<inside>[^{}]*)\}\}|\{\{")
 _PLACEHOLDER = re.compile(r"\s*(?P<source>arguments|inputs|call)\.(?P<name>[\w.-]+)\s*")
 _CALL_NAMES = frozenset({"session_id", "conversation_id", "call_id", "language"})
-_HOW_TO = "{{arguments.NAME}}, {{inputs.NAME}} or {{call.NAME}}, and ${NAME} or ${NAME:-default}"
+_FORM = "placeholders in the form {{arguments.NAME}}, {{inputs.NAME}} or {{call.NAME}}"
 
 
 class Absent(Enum):
@@ -82,6 +82,12 @@ class Template:
         """The placeholder when it is the whole template."""
         first = self.parts[0] if len(self.parts) == 1 else ""
         return first if isinstance(first, Placeholder) else None
+
+    @property
+    def arguments(self) -> frozenset[str]:
+        """The names of the arguments that fill its gaps."""
+        gaps = (part for part in self.parts if isinstance(part, Placeholder))
+        return frozenset(gap.name for gap in gaps if gap.source == "arguments")
 
     @property
     def literals(self) -> str:
@@ -165,12 +171,13 @@ class TemplateReader:
 
     def read(self, key: str, text: str) -> Template:
         """Return the template; what is wrong with it is in `problems` and left out of it."""
+        expansion = expand(text, self._values)
+        self.problems += [(key, problem) for problem in expansion.problems]
         parts: list[str | Placeholder] = []
-        end = 0
-        for mark in _MARK.finditer(text):
-            parts += [text[end : mark.start()], self._part(key, mark)]
-            end = mark.end()
-        return Template(_merged([*parts, text[end:]]))
+        for number, part in enumerate(expansion.parts):
+            was_put_in = number % 2 == 1
+            parts += [part] if was_put_in else self._gaps(key, part)
+        return Template(_merged(parts))
 
     def read_tree(self, key: str, value: object) -> Tree:
         """Return the JSON value with its strings as templates."""
@@ -185,29 +192,18 @@ class TemplateReader:
         self.problems.append((key, "a text, number, truth value, list or table"))
         return None
 
-    def _part(self, key: str, mark: re.Match[str]) -> str | Placeholder:
-        if mark["value"] is not None:
-            return self._value(key, mark["value"])
-        if mark["call"] is not None:
-            return self._placeholder(key, mark["call"])
-        self.problems.append((key, f"placeholders in the form {_HOW_TO}"))
-        return ""
-
-    def _value(self, key: str, inside: str) -> str:
-        match = _VALUE.fullmatch(inside)
-        if match is None:
-            self.problems.append((key, f"placeholders in the form {_HOW_TO}"))
-            return ""
-        default: str | None = match["default"]
-        found = self._values.get(match["name"], default)
-        if found is None:
-            self.problems.append((key, f"a value for {match['name']}, which the deployment lacks"))
-        return found or ""
+    def _gaps(self, key: str, text: str) -> list[str | Placeholder]:
+        parts: list[str | Placeholder] = []
+        end = 0
+        for mark in _MARK.finditer(text):
+            parts += [text[end : mark.start()], self._placeholder(key, mark["inside"] or "")]
+            end = mark.end()
+        return [*parts, text[end:]]
 
     def _placeholder(self, key: str, inside: str) -> str | Placeholder:
         match = _PLACEHOLDER.fullmatch(inside)
         if match is None:
-            self.problems.append((key, f"placeholders in the form {_HOW_TO}"))
+            self.problems.append((key, _FORM))
             return ""
         source, name = match["source"], match["name"]
         if name not in self._known[source]:

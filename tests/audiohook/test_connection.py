@@ -446,6 +446,15 @@ def test_draining_follows_open_only(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", list(State))
+def test_only_a_farewell_can_be_taken_back(state: State) -> None:
+    peer = peer_in(state)
+
+    peer.connection.stop_draining()
+
+    assert peer.connection.state is (State.OPEN if state is State.DRAINING else state)
+
+
+@pytest.mark.parametrize("state", list(State))
 def test_disconnect_is_said_once_and_not_when_the_session_is_ending(state: State) -> None:
     peer = peer_in(state)
     lives = state in (State.AWAIT_OPEN, State.OPEN, State.DRAINING)
@@ -511,7 +520,7 @@ STEP = st.one_of(
     st.tuples(st.just("frame"), st.binary(max_size=9)),
     st.tuples(st.just("wait"), st.floats(0.0, 12.0)),
     st.tuples(st.just("read"), st.none()),
-    st.tuples(st.just("do"), st.sampled_from(["disconnect", "drain", "finish", "event"])),
+    st.tuples(st.just("do"), st.sampled_from(["disconnect", "drain", "go on", "finish", "event"])),
 )
 
 
@@ -564,6 +573,7 @@ class Witness(Peer):
         acts: dict[str, Callable[[], None]] = {
             "disconnect": lambda: self.connection.disconnect(reason="completed", now=self.now),
             "drain": self.connection.start_draining,
+            "go on": self.connection.stop_draining,
             "finish": lambda: self.connection.finish(self.now),
             "event": lambda: self.connection.send(BargeIn()),
         }

@@ -45,7 +45,7 @@ class EchoKind:
     def make(self, declared: Any, surroundings: Surroundings) -> Tool:
         self.seen.append(surroundings)
         if not declared.url.startswith("https://"):
-            raise DeclarationError([("url", "expected https"), ("", "expected another tool")])
+            raise DeclarationError([("url", "https"), ("", "another tool")])
         return Tool(
             name=declared.name,
             description=declared.description,
@@ -110,26 +110,15 @@ def prepared(text: str, **others: str) -> PreparedBot:
     return bots["bot"]
 
 
-class Clock:
-    """Monotonic seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 class BotBench:
     """Bots over a folder that tests edit; every edit is seen as one, however fast they come."""
 
     def __init__(self, path: Path, **files: str) -> None:
         self.path = path
-        self.clock = Clock()
         self._mtime_ns = 1_000_000_000
         for name, text in ({"default": MINIMAL} | files).items():
             self.edit(f"{name}.toml", text)
-        self.bots = FileBots(path, deployment(), clock=self.clock)
+        self.bots = FileBots(path, deployment())
 
     def edit(self, name: str, content: str | bytes) -> None:
         path = self.path / name
@@ -137,6 +126,7 @@ class BotBench:
         self._mtime_ns += 1_000_000_000
         os.utime(path, ns=(self._mtime_ns, self._mtime_ns))
 
-    def instructions(self, path: str = "default", *, after_s: float = 1.0) -> str:
-        self.clock.now_s += after_s
+    def instructions(self, path: str = "default") -> str:
+        """What the bot is told after the next look at the folder."""
+        self.bots.look()
         return self.bots.get_bot(path).instructions

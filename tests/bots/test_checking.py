@@ -62,6 +62,14 @@ COLLECTS = BASE + 'controls = ["collect_digits"]\n'
          "keypad.keys.1.bot: goes with switch_bot only"),
         (BASE + "[keypad.keys]\n1 = { do = 'end_call', target = 'x' }",
          "keypad.keys.1.target: goes with transfer_to_agent only"),
+        (BASE + "[keypad.keys]\n1 = { do = 'end_call', reason = 'x' }",
+         "keypad.keys.1.reason: goes with transfer_to_agent and switch_bot only"),
+        (BASE + "[keypad.keys]\n1 = { do = 'switch_bot', bot = 'mini' }",
+         "keypad.keys.1.bot: expected a bot with the same model, which cannot change in a call; "
+         "mini has another"),
+        (BASE + "controls = ['switch_bot']\nspecialists = ['mini']",
+         "specialists.1: expected a bot with the same model, which cannot change in a call; "
+         "mini has another"),
         (BASE + "targets = ['a']\n[keypad.keys]\n1 = { do = 'transfer_to_agent', target = 'x' }",
          'keypad.keys.1.target: expected one of the targets of this file, got "x"'),
         (BASE + "[keypad.keys]\n1 = { do = 'switch_bot', bot = 'defauld' }",
@@ -72,6 +80,9 @@ COLLECTS = BASE + 'controls = ["collect_digits"]\n'
          'digits.card.cancel: expected another key than terminator, got "#"'),
         (COLLECTS + DIGITS + "sensitive = true\nto_model = true",
          "digits.card.to_model: the model never gets digits that are sensitive"),
+        (COLLECTS + DIGITS + "sensitive = true\n[keypad]\nto_model = true",
+         "keypad.to_model: expected false beside digits that are sensitive: the model would get "
+         "those that come too early or late"),
         (COLLECTS + DIGITS + "output = 'CARDS'\n[outputs.CARD]",
          'digits.card.output: "CARDS" is not among the outputs of this file; '
          "did you mean CARD?"),
@@ -101,7 +112,10 @@ COLLECTS = BASE + 'controls = ["collect_digits"]\n'
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_named(text, problem):
-    found = problems_of(text, default=BASE + "description = 'x'", plain=BASE)
+    described = BASE + "description = 'x'\n"
+    mini = described + "model = 'gpt-realtime-mini'"
+
+    found = problems_of(text, default=described, plain=BASE, mini=mini)
 
     assert len(found) == 1
     assert found[0].startswith(f"bot.toml: {problem}")

@@ -1,14 +1,18 @@
+import asyncio
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.bots.files import FileBots
 from service.bots.folder import BotFolder
 from service.bots.port import BotsError
-from tests.bots.bot_folder import MINIMAL, BotBench, deployment
+from service.tools.port import Surroundings, Tool, ToolKind
+from tests.bots.bot_folder import MINIMAL, BotBench, EchoKind, deployment
 
 FIRST, SECOND, BAD = (f'instructions = "{word}."\n' for word in ("First", "Second", "Bad"))
 BROKEN = BAD + "voise = 'x'\n"
@@ -76,11 +80,133 @@ def test_another_bot_can_be_the_default(tmp_path):
     assert make(tmp_path, default_bot="bank").get_bot("x").bot_id == "bank"
 
 
-def test_edit_is_taken_over_after_a_second(bench):
-    bench.edit("default.toml", SECOND)
+class Pauses:
+    """Counts the looks of a watch; after the last of them the test is over."""
 
-    assert bench.instructions(after_s=0.9) == "First."
-    assert bench.instructions(after_s=0.1) == "Second."
+    def __init__(self, *edits: tuple[str, str], bench: BotBench) -> None:
+        self.edits = list(edits)
+        self.bench = bench
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        if not self.edits:
+            raise asyncio.CancelledError
+        self.seconds.append(seconds)
+        self.bench.edit(*self.edits.pop(0))
+
+
+def watched(bench: BotBench, *edits: tuple[str, str]) -> tuple[FileBots, Pauses]:
+    """The bots after a watch that looked once behind each edit."""
+    pauses = Pauses(*edits, bench=bench)
+    bots = FileBots(bench.path, deployment(), pause=pauses)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(bots.watch())
+    return bots, pauses
+
+
+def test_a_watch_takes_an_edit_over_within_a_second(bench):
+    bots, pauses = watched(bench, ("default.toml", SECOND))
+
+    assert bots.get_bot("default").instructions == "Second."
+    assert pauses.seconds == [1.0]
+
+
+def test_nobody_who_asks_waits_for_the_disk(bench, monkeypatch):
+    def touch(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(BotFolder, "states", touch)
+    monkeypatch.setattr(BotFolder, "read", touch)
+
+    assert bench.bots.get_bot("default").instructions == "First."
+    assert bench.bots.knows("bank")
+
+
+def test_files_are_read_in_a_thread_of_their_own(bench, monkeypatch):
+    readers: list[threading.Thread] = []
+    original = BotFolder.read
+
+    def read(folder):
+        readers.append(threading.current_thread())
+        return original(folder)
+
+    bots = FileBots(bench.path, deployment(), pause=Pauses(("default.toml", SECOND), bench=bench))
+    monkeypatch.setattr(BotFolder, "read", read)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(bots.watch())
+
+    assert len(readers) == 1
+    assert readers[0] is not threading.main_thread()
+
+
+def test_a_look_that_fails_is_logged_without_its_words_and_the_watch_goes_on(
+    bench, monkeypatch, caplog
+):
+    original = BotFolder.states
+
+    def states(folder, names=()):
+        if (folder._path / "default.toml").read_text() == BAD:
+            raise RuntimeError("a secret")
+        return original(folder, names)
+
+    monkeypatch.setattr(BotFolder, "states", states)
+    bots, _ = watched(bench, ("default.toml", BAD), ("default.toml", SECOND))
+
+    assert bots.get_bot("default").instructions == "Second."
+    record = caplog.records[0]
+    assert record.getMessage() == "the bots' files cannot be looked at"
+    assert record.problem == "RuntimeError"
+    assert "secret" not in caplog.text
+
+
+class BuggyKind(EchoKind):
+    """Fails at a tool in a way that no kind should."""
+
+    def make(self, declared: Any, surroundings: Surroundings) -> Tool:
+        raise ZeroDivisionError("a secret")
+
+
+BUGGY: Mapping[str, ToolKind] = {"echo": BuggyKind()}
+WITH_TOOL = SECOND + "[[tools]]\nkind = 'echo'\nname = 'a'\nurl = 'https://x'\n"
+
+
+def test_whatever_is_raised_while_reading_keeps_the_last_good_version_and_is_said_once(
+    bench, caplog
+):
+    bots = FileBots(bench.path, deployment(BUGGY))
+    bench.edit("default.toml", WITH_TOOL)
+
+    for _ in range(3):
+        bots.look()
+
+    assert bots.get_bot("default").instructions == "First."
+    (record,) = caplog.records
+    assert record.problems == [
+        "the bots' files: expected files that can be read, got ZeroDivisionError"
+    ]
+    assert "secret" not in str(vars(record))
+
+
+def test_a_repair_after_something_was_raised_is_taken_over(bench):
+    bots = FileBots(bench.path, deployment(BUGGY))
+    bench.edit("default.toml", WITH_TOOL)
+    bots.look()
+
+    bench.edit("default.toml", SECOND)
+    bots.look()
+
+    assert bots.get_bot("default").instructions == "Second."
+
+
+def test_whatever_is_raised_at_the_start_is_a_mistake_of_the_files(bench):
+    bench.edit("default.toml", WITH_TOOL)
+
+    with pytest.raises(BotsError) as caught:
+        FileBots(bench.path, deployment(BUGGY))
+
+    assert caught.value.problems == [
+        "the bots' files: expected files that can be read, got ZeroDivisionError"
+    ]
 
 
 def test_unchanged_files_are_not_read_again(bench, monkeypatch):
@@ -185,7 +311,7 @@ def test_files_that_change_while_they_are_read_are_read_at_the_next_look(bench, 
 
 
 def test_reload_under_load_never_fails_and_gives_whole_versions_only(tmp_path):
-    """Half-written and bad files come and go while four threads ask for the bot."""
+    """Half-written and bad files come and go, one thread looks, and four ask for the bot."""
     bench = BotBench(tmp_path, default=_numbered(0))
     is_over = threading.Event()
     failures: list[object] = []
@@ -193,7 +319,6 @@ def test_reload_under_load_never_fails_and_gives_whole_versions_only(tmp_path):
 
     def ask() -> None:
         while not is_over.is_set():
-            bench.clock.now_s += 1.0  # each question is a look
             try:
                 bot = bench.bots.get_bot("default")
             except Exception as error:  # whatever it is, the test must tell it
@@ -204,6 +329,7 @@ def test_reload_under_load_never_fails_and_gives_whole_versions_only(tmp_path):
                 failures.append((bot.instructions, bot.outputs))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads.append(threading.Thread(target=_look_until, args=(bench.bots, is_over)))
     for thread in threads:
         thread.start()
     for number in range(1, 10):
@@ -215,6 +341,11 @@ def test_reload_under_load_never_fails_and_gives_whole_versions_only(tmp_path):
 
     assert failures == []
     assert len(seen) == 10
+
+
+def _look_until(bots: FileBots, is_over: threading.Event) -> None:
+    while not is_over.is_set():
+        bots.look()
 
 
 def _numbered(number: int) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from service.bots.definition import BotTable, InputTable, McpTable
+from service.bots.definition import BotTable, DigitsTable, InputTable, McpTable
 from service.bots.functions import make_mcp_servers, make_tools
 from service.bots.reading import Problems
 from tests.bots.bot_folder import EchoKind, deployment, problems_of
@@ -40,6 +40,17 @@ FILLED = (
          ['tools.look_up.parameters.type: expected "object", got "array"']),
         (TOOL + "parameters = { properties = {} }",
          ['tools.look_up.parameters.type: expected "object", got ""']),
+        (TOOL + "parameters = { type = 'object', properties = 1 }",
+         ["tools.look_up.parameters.properties: expected a table of tables, got 1"]),
+        (TOOL + "parameters = { type = 'object', properties = { a = 'string', b = {} } }",
+         ['tools.look_up.parameters.properties.a: expected a table, got "string"']),
+        (TOOL + "parameters = { type = 'object', required = 'a' }",
+         ['tools.look_up.parameters.required: expected a list of texts, got "a"']),
+        (TOOL + "parameters = { type = 'object', required = [1] }",
+         ["tools.look_up.parameters.required: expected a list of texts, got a list"]),
+        (FILLED + "fill = { number = 'card' }\n"
+         "parameters = { type = 'object', required = ['number'] }",
+         ["tools.look_up.fill.number: the model writes it as well; take it out of parameters"]),
     ],
 )  # fmt: skip
 def test_mistakes_of_a_tool_are_lines_with_its_name(text, problems):
@@ -51,6 +62,10 @@ def test_a_kind_gets_what_its_declarations_may_refer_to():
     table = BotTable(
         instructions="x",
         allowed_hosts=["api.example.com"],
+        digits={
+            "card": DigitsTable(description="a card", sensitive=True),
+            "day": DigitsTable(description="a day"),
+        },
         inputs={"NAME": InputTable()},
         tools=[{"kind": "echo", "name": "look_up", "url": "https://x", "body": [1]}],
     )
@@ -61,6 +76,7 @@ def test_a_kind_gets_what_its_declarations_may_refer_to():
     assert kind.seen[0].input_names == {"NAME"}
     assert kind.seen[0].allowed_hosts == ("api.example.com",)
     assert kind.seen[0].values == {"TOKEN": "s3cret"}
+    assert kind.seen[0].sensitive_fields == {"card"}
 
 
 def server(**changes: object) -> McpTable:
@@ -95,9 +111,22 @@ def test_values_of_the_deployment_reach_a_remote_server():
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"url": "https://${HOST}/x"}, "mcp.crm.url: the deployment has no value HOST"),
-        ({"authorization": "${T}"}, "mcp.crm.authorization: the deployment has no value T"),
-        ({"headers": {"X": "${T}"}}, "mcp.crm.headers.X: the deployment has no value T"),
+        (
+            {"url": "https://${HOST}/x"},
+            "mcp.crm.url: expected a value for HOST, which the deployment lacks",
+        ),
+        (
+            {"authorization": "${T}"},
+            "mcp.crm.authorization: expected a value for T, which the deployment lacks",
+        ),
+        (
+            {"headers": {"X": "${T}"}},
+            "mcp.crm.headers.X: expected a value for T, which the deployment lacks",
+        ),
+        (
+            {"headers": {"X": "${T"}},
+            "mcp.crm.headers.X: expected placeholders in the form ${NAME} or ${NAME:-default}",
+        ),
         ({"headers": {"X": "a\r\nY: b"}}, "mcp.crm.headers.X: expected no control characters"),
         ({"authorization": "${SPLIT}"}, "mcp.crm.authorization: expected no control characters"),
     ],

@@ -42,7 +42,6 @@ max_call_s = 300
 warn_before_s = 30
 warning = "Warn."
 [keypad]
-to_model = true
 interrupts = true
 terminator = "*"
 cancel = "#"
@@ -50,7 +49,7 @@ gap_s = 3
 [keypad.keys]
 0 = { do = "transfer_to_agent", reason = "key", target = "cards" }
 1 = { do = "switch_bot", bot = "third", reason = "key" }
-9 = { do = "end_call", reason = "key" }
+9 = { do = "end_call" }
 [digits.card]
 description = "the card"
 min = 4
@@ -72,6 +71,7 @@ fill = { number = "card" }
 OTHER = """
 description = "another"
 instructions = "Other."
+model = "gpt-realtime-2.1-mini"
 [outputs.INTENT]
 default = "other"
 [outputs.DEPTH]
@@ -79,7 +79,11 @@ default = "2"
 [keypad.keys]
 1 = { do = "switch_bot", bot = "bot" }
 """
-THIRD = 'instructions = "Third."\n[outputs.THIRD]\n'
+THIRD = """
+instructions = "Third."
+model = "gpt-realtime-2.1-mini"
+[outputs.THIRD]
+"""
 
 
 def test_every_key_reaches_the_bot():
@@ -94,12 +98,11 @@ def test_every_key_reaches_the_bot():
     assert bot.silence == SilencePolicy(9, ("Ask.",), "end")
     assert bot.limits == Limits(300, 30, "Warn.")
     assert bot.keypad.rules == DigitRules(terminator="*", cancel="#", gap_s=3)
-    assert bot.keypad.is_told_to_model
     assert bot.keypad.interrupts
     assert bot.keypad.keys == {
         "0": TransferToAgent("key", target="cards"),
         "1": SwitchBot("third", "key"),
-        "9": EndCall("key"),
+        "9": EndCall(),
     }
     assert bot.digit_fields == {
         "card": DigitField(
@@ -150,6 +153,11 @@ def test_times_of_sound_do_not_concern_a_bot_that_listens_for_meaning():
 
     assert (bot.vad.kind, bot.vad.eagerness) == ("semantic_vad", "low")
     assert (bot.vad.prefix_padding_ms, bot.vad.silence_duration_ms) == (0, 0)
+
+
+def test_keys_reach_the_model_where_the_file_says_so():
+    assert prepared(MINIMAL + "[keypad]\nto_model = true").bot.keypad.is_told_to_model
+    assert not prepared(MINIMAL).bot.keypad.is_told_to_model
 
 
 def test_transcription_can_be_switched_off():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bots.templates import Template, clean, expand, names_in
+from service.bots.templates import Template, clean, names_in
 
 
 def test_a_value_is_put_in_as_a_json_string():
@@ -52,20 +52,3 @@ def test_names_are_found_in_order():
 )
 def test_values_become_one_plain_line(value, cleaned):
     assert clean(value) == cleaned
-
-
-@pytest.mark.parametrize(
-    ("text", "expanded", "missing"),
-    [
-        ("https://${HOST}/x", "https://h/x", []),
-        ("${NONE:-d}${EMPTY:-e}${HOST:-f}", "deh", []),
-        ("${NONE:-}", "", []),
-        ("${NONE} ${EMPTY}", " ", ["NONE", "EMPTY"]),
-        ("${TRICK}", "${HOST}", []),
-        ("$HOST ${1} {{HOST}}", "$HOST ${1} {{HOST}}", []),
-    ],
-)
-def test_values_of_the_deployment_are_put_in_once(text, expanded, missing):
-    values = {"HOST": "h", "EMPTY": "", "TRICK": "${HOST}"}
-
-    assert expand(text, values) == (expanded, missing)

@@ -153,6 +153,12 @@ class Played:
         return data
 
     @property
+    def blemishes(self) -> list[str]:
+        """What was wrong on either side: breaches of the protocol or its rates, our errors."""
+        report = self.report
+        return [*report.violations, *report.rate_breaches, *self.ended["errors"]]
+
+    @property
     def turns(self) -> list[dict[str, Any]]:
         """The data of the turns, in conversation order."""
         events = self.sink.of(self.setup.session_id, "call.turn.v1")

@@ -1,5 +1,6 @@
 """Calls that are over soon: a prompt model with a quick voice, and what their callers do."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,12 @@ from tests.e2e.bridge import SHOUT, QuickVoice
 
 PROMPT = Scenario(speed=20, first_audio_delay_ms=50, transcript_delay_ms=100, hello_delay_ms=10)
 QUIET_MS = 250
+OUTPUTS = {"BOT_STATUS", "END_REASON", "TRANSFER_REASON", "TRANSFER_TARGET", "SUMMARY"}
+"""What every bot gives back to the flow."""
+HANDOVER = "I will connect you with a colleague now. One moment, please."
+
+Script = Callable[[GenesysCall], Awaitable[None]]
+"""What a caller does."""
 
 
 def quick(brain: Brain, *words: str, **changes: Any) -> dict[str, Any]:
@@ -21,6 +28,12 @@ def quick(brain: Brain, *words: str, **changes: Any) -> dict[str, Any]:
 async def quiet(call: GenesysCall) -> None:
     """Listen until the agent is quiet."""
     await call.agent_quiet(for_ms=QUIET_MS)
+
+
+async def hear(call: GenesysCall, *, min_ms: float = 0) -> None:
+    """Wait until the agent has spoken for so long, and then listen until it is quiet."""
+    await call.agent_speaks(min_ms=min_ms)
+    await quiet(call)
 
 
 async def greeted(call: GenesysCall) -> None:

@@ -5,6 +5,8 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
+from tests.e2e.bridge import LogTrap, trapped_logs
+
 T = TypeVar("T")
 Scenario = Callable[[], Coroutine[Any, Any, T]]
 
@@ -14,11 +16,22 @@ DEADLINE_S = 40.0
 
 
 class Outcomes:
-    """What each scenario returned, or raised, and the tasks that were left in the end."""
+    """What each scenario returned, or raised, and what all of them left behind.
 
-    def __init__(self, outcomes: dict[str, object], tasks_left: list[str]) -> None:
+    Attributes:
+        tasks_left: those that still ran in the end.
+        log: all that was logged meanwhile.
+    """
+
+    def __init__(self, outcomes: dict[str, object], tasks_left: list[str], log: LogTrap) -> None:
         self._outcomes = outcomes
         self.tasks_left = tasks_left
+        self.log = log
+
+    @property
+    def leftovers(self) -> list[str]:
+        """Tasks that still ran in the end, and errors that were logged; none when all is well."""
+        return [*self.tasks_left, *self.log.troubles()]
 
     def __call__(self, scenario: Scenario[T]) -> T:
         """The value of a scenario; its exception is raised here, in the test that asks."""
@@ -30,10 +43,11 @@ class Outcomes:
 
 def play_side_by_side(*scenarios: Scenario[Any]) -> Outcomes:
     """Run all scenarios in one loop of their own."""
-    return asyncio.run(_play(scenarios), debug=False)
+    with trapped_logs() as log:
+        return asyncio.run(_play(scenarios, log), debug=False)
 
 
-async def _play(scenarios: tuple[Scenario[Any], ...]) -> Outcomes:
+async def _play(scenarios: tuple[Scenario[Any], ...], log: LogTrap) -> Outcomes:
     places = asyncio.Semaphore(AT_ONCE)
 
     async def play(scenario: Scenario[Any]) -> object:
@@ -43,4 +57,4 @@ async def _play(scenarios: tuple[Scenario[Any], ...]) -> Outcomes:
     found = await asyncio.gather(*map(play, scenarios), return_exceptions=True)
     names = [scenario.__name__ for scenario in scenarios]
     left = asyncio.all_tasks() - {asyncio.current_task()}
-    return Outcomes(dict(zip(names, found, strict=True)), [repr(task) for task in left])
+    return Outcomes(dict(zip(names, found, strict=True)), [repr(task) for task in left], log)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket as sockets
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,13 +19,13 @@ from service.audiohook import connection, state
 from service.bots.port import Bot
 from service.speech.endpoints import openai_endpoint
 from service.speech.realtime import RealtimeProvider, RealtimeSession
-from tests.e2e.bridge import MODEL_KEY, SHOUT, Bridge, Played, bridge, play, trapped_logs
+from tests.e2e.bridge import MODEL_KEY, SHOUT, Bridge, Played, bridge, play
 from tests.e2e.deaf_model import deaf_model
 from tests.e2e.peer import Peer, peer
+from tests.e2e.quick_calls import PROMPT
 from tests.e2e.raw_http import UPGRADE, request, signed
 from tests.e2e.side_by_side import Outcomes, play_side_by_side
 
-PROMPT = Scenario(speed=20, first_audio_delay_ms=50, transcript_delay_ms=100, hello_delay_ms=10)
 WORDS = [("agent", "Welcome."), ("caller", "hello"), ("agent", "Certainly.")]
 
 
@@ -324,29 +324,17 @@ SCENARIOS = (
 )
 
 
-@dataclass
-class Outcome:
-    outcomes: Outcomes
-    troubles: list[str]
-
-
 @pytest.fixture(scope="module")
-def played() -> Iterator[Outcome]:
+def outcome_of() -> Outcomes:
     """All scenarios, played once with short deadlines."""
-    with pytest.MonkeyPatch.context() as patch, trapped_logs() as trap:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "LIVENESS_TIMEOUT_S", 1.5)
         patch.setitem(state.TIMEOUT_S, state.State.AWAIT_OPEN, 0.5)
         patch.setitem(state.TIMEOUT_S, state.State.DISCONNECTING, 0.5)
         patch.setattr(server, "CLOSE_DEADLINE_S", 0.5)
         patch.setattr(caller_socket, "WRITE_DEADLINE_S", 0.5)
         patch.setattr(playout, "LEAD_S", 1_000.0)  # fill a socket in seconds, not in minutes
-        outcomes = play_side_by_side(*SCENARIOS)
-    yield Outcome(outcomes, trap.troubles())
-
-
-@pytest.fixture
-def outcome_of(played: Outcome) -> Outcomes:
-    return played.outcomes
+        return play_side_by_side(*SCENARIOS)
 
 
 ENDS = {
@@ -366,12 +354,12 @@ ENDS = {
 }
 
 
-def test_no_bad_caller_causes_an_error_or_a_traceback(played: Outcome):
-    assert played.troubles == []
+def test_no_bad_caller_causes_an_error_or_a_traceback(outcome_of: Outcomes):
+    assert outcome_of.log.troubles() == []
 
 
-def test_no_task_is_left(played: Outcome):
-    assert played.outcomes.tasks_left == []
+def test_no_task_is_left(outcome_of: Outcomes):
+    assert outcome_of.tasks_left == []
 
 
 @pytest.mark.parametrize("scenario", ENDS)

@@ -18,19 +18,13 @@ from scripts.emulators import genesys_setup
 from scripts.emulators.brains import DialogueBrain
 from scripts.emulators.genesys import CallReport, CallSetup, GenesysCall, play_call
 from scripts.emulators.realtime import RealtimeEmulator
-from scripts.emulators.realtime_scenario import Scenario
 from scripts.service_process import ROOT, ServiceFailed, ServiceProcess, running_service
 from tests.e2e.bridge import API_KEY, CLIENT_SECRET, MODEL_KEY, SHOUT, SMALL_TALK
+from tests.e2e.quick_calls import PROMPT, greeted
 from tests.e2e.raw_http import UPGRADE, Answer, ask, request, signed
 
 T = TypeVar("T")
-PROMPT = Scenario(
-    speed=20,
-    first_audio_delay_ms=50,
-    transcript_delay_ms=100,
-    hello_delay_ms=10,
-    caller_words=("person",),
-)
+WANTS_A_PERSON = replace(PROMPT, caller_words=("person",))
 KEYS = json.dumps({API_KEY: CLIENT_SECRET})
 SAID = ("Welcome", "I will connect you", "Wants person", "person")
 
@@ -42,7 +36,7 @@ def run(scenario: Coroutine[Any, Any, T]) -> T:
 @contextlib.asynccontextmanager
 async def serving(**settings: str) -> AsyncIterator[ServiceProcess]:
     """A service process and its model."""
-    async with RealtimeEmulator(scenario=PROMPT, brain=DialogueBrain(SMALL_TALK)) as model:
+    async with RealtimeEmulator(scenario=WANTS_A_PERSON, brain=DialogueBrain(SMALL_TALK)) as model:
         own = {
             "AUDIOHOOK_KEYS": KEYS,
             "OPENAI_API_KEY": MODEL_KEY,
@@ -67,11 +61,6 @@ async def ring(service: ServiceProcess) -> Answer:
     headers = [*UPGRADE, *signed(setup_for(service))]
     host = f"127.0.0.1:{service.port}"
     return await ask(service.port, request("/audiohook/default", headers, host=host))
-
-
-async def greeted(call: GenesysCall) -> None:
-    await call.opened()
-    await call.agent_quiet(for_ms=200)
 
 
 # One whole call of a process with files, seen from all sides.

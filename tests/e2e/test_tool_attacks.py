@@ -1,16 +1,16 @@
 """Attempts to make the model, or the service, do what the bot's file does not allow."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
 from scripts.emulators.brains import CallTool, JsonItem, Reply, Speak
-from tests.e2e.bridge import LogTrap, Played, bridge, play, trapped_logs
+from tests.e2e.bridge import Played, bridge, play
 from tests.e2e.quick_calls import ask_once, ask_twice, quick
 from tests.e2e.shop import SHOPKEEPER, Scripted, error_codes, parcel_tool, shop, shop_file
-from tests.e2e.side_by_side import Outcomes, play_side_by_side
+from tests.e2e.side_by_side import Outcomes
 from tests.tools.web import json_reply, web
 
 TOKEN = "the-token-of-the-parcel-service"
@@ -173,18 +173,6 @@ SCENARIOS = (
 )
 
 
-@pytest.fixture(scope="module")
-def played() -> Iterator[tuple[Outcomes, LogTrap]]:
-    with trapped_logs() as trap:
-        outcomes = play_side_by_side(*SCENARIOS)
-    yield outcomes, trap
-
-
-@pytest.fixture
-def outcome_of(played: tuple[Outcomes, LogTrap]) -> Outcomes:
-    return played[0]
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_call_goes_on_and_nobody_is_called(outcome_of: Outcomes, scenario):
     played = outcome_of(scenario)
@@ -196,11 +184,8 @@ def test_the_call_goes_on_and_nobody_is_called(outcome_of: Outcomes, scenario):
     assert played.ended["disposition"] == "contained"
 
 
-def test_nothing_is_left_behind_and_no_error_is_logged(played: tuple[Outcomes, LogTrap]):
-    outcomes, trap = played
-
-    assert trap.troubles() == []
-    assert outcomes.tasks_left == []
+def test_nothing_is_left_behind_and_no_error_is_logged(outcome_of: Outcomes):
+    assert outcome_of.leftovers == []
 
 
 # Results that lie.
@@ -215,14 +200,12 @@ def test_a_result_is_the_output_of_its_call_whatever_it_claims_to_be(outcome_of:
     assert played.agent_words[-1] == "Certainly."
 
 
-def test_a_result_is_in_no_event_but_as_words_that_were_spoken(
-    outcome_of: Outcomes, played: tuple[Outcomes, LogTrap]
-):
+def test_a_result_is_in_no_event_but_as_words_that_were_spoken(outcome_of: Outcomes):
     call = outcome_of(lied_to)
 
     assert ORDER in call.agent_words[1]
     assert "function_call" not in call.all_events
-    assert "hacked" not in played[1].text
+    assert "hacked" not in outcome_of.log.text
 
 
 @pytest.mark.parametrize("scenario", [misled_to_an_invention, misled_to_a_function_of_other_bots])
@@ -236,11 +219,9 @@ def test_a_function_that_the_bot_does_not_have_is_an_error_without_effect(
     assert played.agent_words == ["Hello.", "I am sorry."]
 
 
-def test_the_name_of_an_invented_function_is_written_nowhere(
-    outcome_of: Outcomes, played: tuple[Outcomes, LogTrap]
-):
+def test_the_name_of_an_invented_function_is_written_nowhere(outcome_of: Outcomes):
     assert INVENTED not in outcome_of(misled_to_an_invention).all_events
-    assert INVENTED not in played[1].text
+    assert INVENTED not in outcome_of.log.text
 
 
 # Calls that do not fit.
@@ -315,18 +296,18 @@ def test_a_hostile_value_changes_nothing_of_a_request_but_its_own_place(outcome_
     assert bad.headers["x-customer"].startswith('Bob"}')
 
 
-def test_no_value_brings_out_a_secret(outcome_of: Outcomes, played: tuple[Outcomes, LogTrap]):
+def test_no_value_brings_out_a_secret(outcome_of: Outcomes):
     call = outcome_of(hostile_name)
 
     assert TOKEN not in call.all_told_to_model
     assert TOKEN not in call.all_events
-    assert TOKEN not in played[1].text
+    assert TOKEN not in outcome_of.log.text
     assert TOKEN not in call.notes["requests"][0].headers["x-customer"]
 
 
-def test_a_value_is_published_nowhere(outcome_of: Outcomes, played: tuple[Outcomes, LogTrap]):
+def test_a_value_is_published_nowhere(outcome_of: Outcomes):
     assert "DROP" not in outcome_of(hostile_name).all_events
-    assert "DROP" not in played[1].text
+    assert "DROP" not in outcome_of.log.text
 
 
 def test_overrides_that_do_not_fit_are_refused_by_name_alone(outcome_of: Outcomes):

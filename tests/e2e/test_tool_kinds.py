@@ -1,17 +1,15 @@
 """Functions of other kinds on whole calls: remote MCP servers, Python, Genesys Cloud."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from scripts.emulators.genesys import GenesysCall, Timers
 from scripts.emulators.realtime_mcp import McpFailure, McpTool
 from service.tools.genesys_data_actions import DataActionKind
-from tests.e2e.bridge import SHOUT, LogTrap, Played, bridge, play, trapped_logs
+from tests.e2e.bridge import SHOUT, Played, bridge, play
 from tests.e2e.quick_calls import ask_once, greeted, quick, say
 from tests.e2e.shop import FAILED, SHOPKEEPER, python_tool, shop, shop_file
 from tests.e2e.shop_functions import BLOCKS_S
-from tests.e2e.side_by_side import Outcomes, play_side_by_side
+from tests.e2e.side_by_side import Outcomes
 from tests.tools.genesys import ACTION_ID, Genesys, action, serving
 from tests.tools.web import Behaviour, json_reply, reply
 
@@ -131,18 +129,6 @@ SCENARIOS = (
 )
 
 
-@pytest.fixture(scope="module")
-def played() -> Iterator[tuple[Outcomes, LogTrap]]:
-    with trapped_logs() as trap:
-        outcomes = play_side_by_side(*SCENARIOS)
-    yield outcomes, trap
-
-
-@pytest.fixture
-def outcome_of(played: tuple[Outcomes, LogTrap]) -> Outcomes:
-    return played[0]
-
-
 def offered(played: Played) -> dict[str, dict[str, object]]:
     """The functions of ours in the session's settings, by name."""
     (update,) = played.told_model("session.update")
@@ -157,11 +143,8 @@ def test_the_call_is_clean_on_the_callers_side(outcome_of: Outcomes, scenario):
     assert played.ended["end_reason"] == "caller_hangup"
 
 
-def test_nothing_is_left_behind_and_no_error_is_logged(played: tuple[Outcomes, LogTrap]):
-    outcomes, trap = played
-
-    assert trap.troubles() == []
-    assert outcomes.tasks_left == []
+def test_nothing_is_left_behind_and_no_error_is_logged(outcome_of: Outcomes):
+    assert outcome_of.leftovers == []
 
 
 # Remote MCP servers.
@@ -226,13 +209,11 @@ def test_every_use_of_a_remote_function_is_in_the_receipt(outcome_of: Outcomes):
     assert outcome_of(remote).ended["counts"]["tool_calls"] == len(uses)
 
 
-def test_the_token_of_a_remote_server_is_published_nowhere(
-    outcome_of: Outcomes, played: tuple[Outcomes, LogTrap]
-):
+def test_the_token_of_a_remote_server_is_published_nowhere(outcome_of: Outcomes):
     assert MCP_TOKEN not in outcome_of(remote).all_events
-    assert MCP_TOKEN not in played[1].text
+    assert MCP_TOKEN not in outcome_of.log.text
     assert "foreign words" not in outcome_of(remote).all_events
-    assert "foreign words" not in played[1].text
+    assert "foreign words" not in outcome_of.log.text
 
 
 # Python.
@@ -286,15 +267,13 @@ def test_a_data_action_is_run_and_its_answer_spoken(outcome_of: Outcomes):
     assert played.uses == [("find_customer", "ok")]
 
 
-def test_redacted_fields_of_a_data_action_reach_nobody(
-    outcome_of: Outcomes, played: tuple[Outcomes, LogTrap]
-):
+def test_redacted_fields_of_a_data_action_reach_nobody(outcome_of: Outcomes):
     call = outcome_of(data_action)
 
     assert call.results == [{"name": "Ann"}]
     assert "123-45" not in call.all_events
-    assert "123-45" not in played[1].text
-    assert CLOUD_SECRET not in call.all_told_to_model + call.all_events + played[1].text
+    assert "123-45" not in outcome_of.log.text
+    assert CLOUD_SECRET not in call.all_told_to_model + call.all_events + outcome_of.log.text
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """Functions over HTTP on whole calls: slow, failing, hanging, oversized, interrupted, cut."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
 from scripts.emulators.genesys import GenesysCall, Timers
-from tests.e2e.bridge import SHOUT, STORY, LogTrap, Played, bridge, play, trapped_logs
-from tests.e2e.quick_calls import ask_once, ask_twice, greeted, quick, quiet
+from tests.e2e.bridge import SHOUT, STORY, Played, bridge, play
+from tests.e2e.quick_calls import Script, ask_once, ask_twice, greeted, hear, quick, quiet
 from tests.e2e.shop import (
     FAILED,
     LOOKING,
@@ -18,7 +17,7 @@ from tests.e2e.shop import (
     shop,
     shop_file,
 )
-from tests.e2e.side_by_side import Outcomes, Scenario, play_side_by_side
+from tests.e2e.side_by_side import Outcomes, Scenario
 from tests.tools.web import (
     Behaviour,
     Web,
@@ -41,16 +40,13 @@ FOREIGN = "foreign"
 TOKEN = "the-token-of-the-parcel-service"
 SECRET_HEADERS = 'headers = { Authorization = "Bearer ${PARCEL_TOKEN}" }\n'
 
-Script = Callable[[GenesysCall], Awaitable[None]]
-
 
 async def hear_two_answers(call: GenesysCall) -> None:
     """Ask, and listen to what is said at first and to what is said at last."""
     await greeted(call)
     await call.say(SHOUT)
     await quiet(call)
-    await call.agent_speaks()
-    await quiet(call)
+    await hear(call)
 
 
 async def parcel_call(
@@ -102,8 +98,7 @@ async def interrupted() -> Played:
         await call.agent_speaks(min_ms=600)
         await call.say(SHOUT)
         await quiet(call)
-        await call.agent_speaks()
-        await quiet(call)
+        await hear(call)
 
     says = ("A long story about my parcel", "Never mind")
     slow = json_reply({"state": "on its way"}, after_s=LATE_S)
@@ -183,18 +178,7 @@ GOOD = (
     prompt_answer,
     hang_up_while_it_works,
 )
-
-
-@pytest.fixture(scope="module")
-def played() -> Iterator[tuple[Outcomes, LogTrap]]:
-    with trapped_logs() as trap:
-        outcomes = play_side_by_side(*GOOD, *WITH_BAD_SERVER.values())
-    yield outcomes, trap
-
-
-@pytest.fixture
-def outcome_of(played: tuple[Outcomes, LogTrap]) -> Outcomes:
-    return played[0]
+SCENARIOS = (*GOOD, *WITH_BAD_SERVER.values())
 
 
 def frames_of(played: Played) -> list[str]:
@@ -209,23 +193,13 @@ def frames_of(played: Played) -> list[str]:
     return kinds[3:]
 
 
-ALL = (*GOOD, *WITH_BAD_SERVER.values())
-
-
-@pytest.mark.parametrize("scenario", ALL)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_call_is_clean_on_both_sides(outcome_of: Outcomes, scenario):
-    played = outcome_of(scenario)
-
-    assert played.report.violations == []
-    assert played.report.rate_breaches == {}
-    assert played.ended["errors"] == []
+    assert outcome_of(scenario).blemishes == []
 
 
-def test_nothing_is_left_behind_and_no_error_is_logged(played: tuple[Outcomes, LogTrap]):
-    outcomes, trap = played
-
-    assert trap.troubles() == []
-    assert outcomes.tasks_left == []
+def test_nothing_is_left_behind_and_no_error_is_logged(outcome_of: Outcomes):
+    assert outcome_of.leftovers == []
 
 
 # A good server.
@@ -239,16 +213,14 @@ def test_the_answer_of_the_server_is_spoken(outcome_of: Outcomes):
     assert played.ended["counts"]["tool_calls"] == 1
 
 
-def test_the_secret_goes_to_the_server_and_nowhere_else(
-    outcome_of: Outcomes, played: tuple[Outcomes, LogTrap]
-):
+def test_the_secret_goes_to_the_server_and_nowhere_else(outcome_of: Outcomes):
     call = outcome_of(prompt_answer)
     (request,) = call.notes["server"].requests
 
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert TOKEN not in call.all_told_to_model
     assert TOKEN not in call.all_events
-    assert TOKEN not in played[1].text
+    assert TOKEN not in outcome_of.log.text
 
 
 def test_a_result_is_sent_before_the_answer_is_asked_for(outcome_of: Outcomes):
@@ -362,14 +334,12 @@ def test_a_bad_server_becomes_an_error_and_the_call_goes_on(outcome_of: Outcomes
 
 
 @pytest.mark.parametrize("name", BAD_SERVERS)
-def test_the_words_of_a_bad_server_reach_nobody(
-    outcome_of: Outcomes, played: tuple[Outcomes, LogTrap], name
-):
+def test_the_words_of_a_bad_server_reach_nobody(outcome_of: Outcomes, name):
     call = outcome_of(WITH_BAD_SERVER[name])
 
     assert FOREIGN not in call.all_told_to_model
     assert FOREIGN not in call.all_events
-    assert FOREIGN not in played[1].text
+    assert FOREIGN not in outcome_of.log.text
 
 
 @pytest.mark.parametrize("name", ["hanging", "stalled"])

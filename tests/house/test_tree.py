@@ -20,6 +20,7 @@ TESTED_THROUGH = {
     "audiohook/errors.py": "audiohook/test_connection.py",
     "audiohook/state.py": "audiohook/test_connection.py",
     "call_services.py": "test_call.py",
+    "commands.py": "test_agent.py",
     "caller_socket.py": "test_call.py",
     "wiring.py": "test_main.py",
 }

@@ -3,13 +3,15 @@
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from service.audio.playout import HeardItem
-from service.bots.port import McpServer
+from service.bots.port import Bot, McpServer
 from service.speech.port import SpeechEvent
 from service.speech.realtime_rules import RealtimeRules
 from tests.openai_schema import assert_client_event
+from tests.plain_bot import PLAIN_BOT
 
 BUSY = "conversation_already_has_active_response"
 RATE_LIMITED = {
@@ -24,8 +26,8 @@ FORMAT = {"format": {"type": "audio/pcmu"}}
 class Talk:
     """A conversation with scripted server frames. Whatever it sends is a valid client event."""
 
-    def __init__(self, servers: Sequence[McpServer] = ()) -> None:
-        self.rules = RealtimeRules(servers)
+    def __init__(self, servers: Sequence[McpServer] = (), *, bot: Bot = PLAIN_BOT) -> None:
+        self.rules = RealtimeRules(replace(bot, mcp_servers=tuple(servers)))
         self.now = 1_000.0
 
     def gets(self, kind: str, **fields: Any) -> list[SpeechEvent]:
@@ -113,7 +115,7 @@ class Talk:
         return self.sends()[-1]
 
     def waits_s(self) -> float:
-        return min(self.rules.retry_at, self.rules._deadline) - self.now
+        return min(self.rules.retry_at, self.rules._patience.until) - self.now
 
     def passes(self, seconds: float) -> None:
         self.now += seconds

@@ -14,6 +14,7 @@ import pytest
 
 from scripts.emulators.brains import CallTool, EchoBrain, Reply, Speak
 from scripts.emulators.realtime import RealtimeEmulator
+from scripts.emulators.realtime_mcp import McpTool
 from scripts.emulators.realtime_scenario import (
     NAMED,
     CloseAfter,
@@ -30,6 +31,7 @@ from service.bots.port import Bot, McpServer
 from service.speech import realtime
 from service.speech.endpoints import Endpoint, azure_endpoint, openai_endpoint
 from service.speech.port import (
+    LISTING,
     AgentAudio,
     AgentAudioDone,
     AgentTranscript,
@@ -47,7 +49,7 @@ from service.speech.port import (
     Usage,
 )
 from service.speech.realtime import RealtimeProvider, RealtimeSession
-from service.speech.realtime_rules import CREATE_DEADLINE_S
+from service.speech.realtime_patience import CREATE_DEADLINE_S, SILENCE_DEADLINE_S
 from tests.emulators.realtime_client import run, silence, speech
 from tests.openai_schema import assert_client_event
 from tests.plain_bot import PLAIN_BOT
@@ -104,6 +106,23 @@ async def until(session: SpeechSession, kind: type[SpeechEvent]) -> list[SpeechE
     while not events or not isinstance(events[-1], kind):
         events.append(await soon(anext(aiter(session))))
     return events
+
+
+class CallsOnce:
+    """Calls one function when the caller has said something, and repeats what it gave."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def reply(self, conversation: Any, tools: Any, instructions: str) -> Reply:
+        is_asked = conversation[-1].get("role") == "user"
+        if is_asked and any(tool["name"] == self._name for tool in tools):
+            return [CallTool(self._name)]
+        return EchoBrain().reply(conversation, tools, instructions)
+
+
+def final_words(events: list[SpeechEvent]) -> list[str]:
+    return [it.text for it in events if isinstance(it, AgentTranscript) and it.is_final]
 
 
 async def failure_of(work: Awaitable[Any]) -> SpeechError:
@@ -475,14 +494,48 @@ def test_a_session_is_configured_before_it_is_handed_out():
 )
 def test_a_failed_update_is_tried_again_with_less(fault):
     async def scene() -> Any:
-        async with emulated(Scenario(faults=(fault,))) as (emulator, _):
-            return emulator.sessions[0].received
+        async with emulated(Scenario(faults=(fault,))) as (emulator, session):
+            return emulator.sessions[0].received, session.is_reduced
 
-    full, reduced = run(scene())
+    (full, reduced), is_reduced = run(scene())
 
     assert "transcription" in full["session"]["audio"]["input"]
     assert "transcription" not in reduced["session"]["audio"]["input"]
     assert full["event_id"] != reduced["event_id"]
+    assert is_reduced
+
+
+def test_a_session_that_was_taken_as_a_whole_is_not_reduced():
+    async def scene() -> Any:
+        async with emulated() as (_, session):
+            return session.is_reduced
+
+    assert run(scene()) is False
+
+
+@pytest.mark.parametrize("is_reduced", [True, False])
+def test_an_effort_is_taken_back_only_where_it_was_accepted(is_reduced):
+    thinker = replace(PLAIN_BOT, reasoning="high")
+
+    async def script(peer: Peer) -> None:
+        if is_reduced:
+            await peer.refuse(await peer.one("session.update"))
+        await peer.accept()
+        await peer.one("session.update")
+        await peer.updated()
+
+    async def scene() -> Any:
+        async with ScriptedServer(script) as server:
+            session = await soon(RealtimeProvider(server.endpoint).connect(thinker))
+            await session.change_bot(BILLING)
+            await until(session, BotChanged)
+            await session.aclose()
+            return server.peers[0].received
+
+    *_, change = run(scene())
+
+    effort = change["session"].get("reasoning")
+    assert effort == (None if is_reduced else {"effort": "low"})
 
 
 @pytest.mark.parametrize(
@@ -611,7 +664,7 @@ def test_a_refused_change_is_tried_again_with_less():
 
     events, (full, reduced) = run(scene())
 
-    assert events == [BotChanged("billing")]
+    assert events == [BotChanged("billing", was_reduced=True)]
     assert full["session"]["audio"]["output"]["voice"] == "cedar"
     assert "transcription" in full["session"]["audio"]["input"]
     assert "transcription" not in reduced["session"]["audio"]["input"]
@@ -772,6 +825,78 @@ def test_the_bots_policy_decides_about_remote_functions(name, approve):
     assert answer["item"]["approve"] is approve
 
 
+def _remote(**tool: Any) -> Any:
+    """What the agent is told and says when it uses a remote server's one tool."""
+
+    async def scene() -> Any:
+        crm = McpServer(label="crm", url="https://crm.example.com/mcp", allowed_tools=("read",))
+        servers = {"crm": {"read": McpTool(answer="forty two", **tool)}}
+        bot = replace(PLAIN_BOT, mcp_servers=(crm,))
+        async with RealtimeEmulator(
+            scenario=Scenario(speed=math.inf), brain=CallsOnce("read"), mcp_servers=servers
+        ) as emulator:
+            session = await soon(RealtimeProvider(_endpoint(emulator)).connect(bot))
+            await asyncio.sleep(1)  # the tools are listed
+            await session.send_text("Read it.")
+            events = await until(session, AgentTurnDone)
+            await session.aclose()
+            return events
+
+    return run(scene())
+
+
+def test_a_remote_server_may_take_longer_than_a_model_may_be_silent():
+    events = _remote(delay_s=SILENCE_DEADLINE_S + 10)
+
+    assert RemoteToolUsed("crm", "read", "ok") in events
+    assert "The tool says forty two" in final_words(events)
+
+
+def test_a_server_whose_functions_cannot_be_listed_is_told():
+    async def scene() -> Any:
+        crm = McpServer(label="crm", url="https://crm.example.com/mcp", allowed_tools=("read",))
+        async with RealtimeEmulator(scenario=Scenario(speed=math.inf)) as emulator:
+            bot = replace(PLAIN_BOT, mcp_servers=(crm,))
+            session = await soon(RealtimeProvider(_endpoint(emulator)).connect(bot))
+            event = await soon(anext(session))
+            await session.aclose()
+            return event
+
+    assert run(scene()) == RemoteToolUsed("crm", LISTING, "failed")
+
+
+def test_a_request_that_only_the_conversation_tells_of_is_answered_once():
+    """The server drops what the response says of it (7.5 shows such a request)."""
+
+    async def scene() -> Any:
+        crm = McpServer(
+            label="crm",
+            url="https://crm.example.com/mcp",
+            allowed_tools=("read",),
+            needs_approval=("read",),
+            approved=("read",),
+        )
+        quirk = DropEvent(type="response.output_item.done", times=1)
+        async with RealtimeEmulator(
+            scenario=Scenario(speed=math.inf, faults=(quirk,)),
+            brain=CallsOnce("read"),
+            mcp_servers={"crm": {"read": McpTool(answer="forty two")}},
+        ) as emulator:
+            bot = replace(PLAIN_BOT, mcp_servers=(crm,))
+            session = await soon(RealtimeProvider(_endpoint(emulator)).connect(bot))
+            await asyncio.sleep(1)  # the tools are listed
+            await session.send_text("Read it.")
+            events = await until(session, AgentTurnDone)
+            await session.aclose()
+            return events, emulator.sessions[0].received
+
+    events, received = run(scene())
+
+    answers = [it for it in received if it.get("item", {}).get("type") == "mcp_approval_response"]
+    assert len(answers) == 1
+    assert "The tool says forty two" in final_words(events)
+
+
 # The end of a socket.
 
 
@@ -828,6 +953,7 @@ def test_sending_never_fails_after_the_end():
             await session.send_text("4")
             await session.say("Goodbye.")
             await session.send_tool_result("call_1", "{}")
+            await session.abandon_calls()
             await session.change_bot(PLAIN_BOT)
             await session.forget_caller()
             await session.interrupt([])

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from service.bots.port import Bot
 from service.speech.port import BotChanged, SpeechError
-from service.speech.realtime_change import BotChange
+from service.speech.realtime_change import BotChange, Change
 from service.speech.realtime_outgoing import Outgoing
 from service.speech.realtime_wire import AudioSide, ErrorDetail, Format, Session, SessionAudio
 from tests.openai_schema import assert_client_event
@@ -20,6 +21,10 @@ REPAIRS = replace(PLAIN_BOT, bot_id="repairs")
 def session(kind: str = "audio/pcmu") -> Session:
     side = AudioSide(Format(kind))
     return Session(SessionAudio(side, side))
+
+
+def bot_of(change: Change | None) -> Bot | None:
+    return change.bot if change else None
 
 
 def frames_of(out: Outgoing) -> list[dict[str, Any]]:
@@ -57,7 +62,7 @@ def test_a_confirmation_is_taken_once():
     change = BotChange(Outgoing())
     change.begin(BILLING, is_voice_frozen=False)
 
-    assert change.accept(session()) == BILLING
+    assert bot_of(change.accept(session())) == BILLING
     assert change.accept(session()) is None
 
 
@@ -78,7 +83,7 @@ def test_an_error_about_something_else_is_not_taken(event_id):
 
     assert change.refuse(ErrorDetail(event_id=event_id)) is None
     assert frames_of(out) == []
-    assert change.accept(session()) == BILLING
+    assert bot_of(change.accept(session())) == BILLING
 
 
 @pytest.mark.parametrize("code", ["unknown_parameter", None])
@@ -119,7 +124,7 @@ def test_a_refusal_of_what_was_asked_before_is_not_taken_twice():
     change.refuse(refusal(full))
 
     assert change.refuse(refusal(full)) is None
-    assert change.accept(session()) == BILLING
+    assert bot_of(change.accept(session())) == BILLING
 
 
 def test_changes_are_confirmed_in_their_order():
@@ -127,7 +132,7 @@ def test_changes_are_confirmed_in_their_order():
     change.begin(BILLING, is_voice_frozen=False)
     change.begin(REPAIRS, is_voice_frozen=False)
 
-    confirmed = [change.accept(session()) for _ in range(3)]
+    confirmed = [bot_of(change.accept(session())) for _ in range(3)]
 
     assert confirmed == [BILLING, REPAIRS, None]
 
@@ -143,4 +148,61 @@ def test_only_the_latest_change_is_tried_again():
 
     assert refused == ([BotChanged("billing", was_refused=True)], [])
     assert [is_reduced(frame) for frame in frames_of(out)] == [True]
-    assert change.accept(session()) == REPAIRS
+    assert bot_of(change.accept(session())) == REPAIRS
+
+
+# Reasoning: an absent key keeps the effort of the bot before.
+
+
+def effort_in(frame: dict[str, Any]) -> str | None:
+    effort: str | None = frame["session"].get("reasoning", {}).get("effort")
+    return effort
+
+
+def changed(change: BotChange, out: Outgoing, bot: Bot) -> str | None:
+    """The effort that a change asks for, which is accepted."""
+    change.begin(bot, is_voice_frozen=True)
+    change.accept(session())
+    return effort_in(frames_of(out)[0])
+
+
+THINKER = replace(PLAIN_BOT, bot_id="thinker", reasoning="high")
+
+
+def test_a_bot_without_an_effort_asks_for_the_usual_one_after_a_bot_that_had_one():
+    out = Outgoing()
+    change = BotChange(out)
+
+    efforts = [changed(change, out, bot) for bot in (BILLING, THINKER, REPAIRS, THINKER)]
+
+    assert efforts == [None, "high", "low", "high"]
+
+
+@pytest.mark.parametrize(("has_effort", "effort"), [(True, "low"), (False, None)])
+def test_the_effort_of_the_first_bot_counts_if_it_was_accepted(has_effort, effort):
+    out = Outgoing()
+
+    assert changed(BotChange(out, has_effort=has_effort), out, BILLING) == effort
+
+
+def test_an_effort_that_is_still_unanswered_is_taken_back_too():
+    out = Outgoing()
+    change = BotChange(out)
+    change.begin(THINKER, is_voice_frozen=True)
+    change.begin(BILLING, is_voice_frozen=True)
+
+    assert [effort_in(frame) for frame in frames_of(out)] == ["high", "low"]
+
+
+def test_an_effort_that_was_refused_is_not_asked_for_again():
+    """A model that does not reason would refuse the next bot for it as well."""
+    out = Outgoing()
+    change = BotChange(out)
+    change.begin(THINKER, is_voice_frozen=True)
+    change.refuse(refusal(frames_of(out)[0]))
+    frames_of(out)
+    reduced = change.accept(session())
+
+    assert reduced is not None
+    assert reduced.is_reduced
+    assert changed(change, out, BILLING) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.bots.port import Bot, McpServer, VoiceActivity
-from service.speech.realtime_config import session_update
+from service.speech.realtime_config import session_update, without_extras
 from tests.openai_schema import assert_client_event
 from tests.plain_bot import PLAIN_BOT
 
@@ -91,6 +91,12 @@ def test_the_reduced_update_leaves_out_what_a_model_may_refuse():
 
     assert session["audio"]["input"].keys() == {"format", "turn_detection"}
     assert not {"max_output_tokens", "truncation"} & session.keys()
+
+
+def test_a_bot_without_its_extras_has_no_remote_servers_and_no_effort():
+    bare = without_extras(replace(PLAIN_BOT, mcp_servers=(CRM,), reasoning="high"))
+
+    assert bare == PLAIN_BOT
 
 
 def test_no_noise_reduction_is_said_with_null():

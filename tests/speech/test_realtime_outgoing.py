@@ -1,4 +1,4 @@
-"""What is sent in a Realtime conversation (specification 5, 8.1): valid, and numbered."""
+"""What is sent in a Realtime conversation (specification 5, 7.5, 8.1): valid, and numbered."""
 
 import json
 from typing import Any
@@ -57,6 +57,21 @@ def test_a_create_carries_its_own_id_and_its_options():
     (event,) = events_of(out)
     assert event == asked
     assert event["response"] == {"tool_choice": "none", "metadata": {"ask": event["event_id"]}}
+
+
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_an_approval_is_an_item_with_an_id_of_its_own(is_granted):
+    out = Outgoing()
+
+    out.add_approval("mcpr_1", is_granted=is_granted)
+
+    (event,) = events_of(out)
+    assert len(event["item"].pop("id")) <= 32
+    assert event["item"] == {
+        "type": "mcp_approval_response",
+        "approval_request_id": "mcpr_1",
+        "approve": is_granted,
+    }
 
 
 @pytest.mark.parametrize(

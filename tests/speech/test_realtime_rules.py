@@ -21,7 +21,7 @@ from service.speech.port import (
     Usage,
 )
 from service.speech.realtime_errors import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_RETRIES
-from service.speech.realtime_rules import CREATE_DEADLINE_S, SILENCE_DEADLINE_S
+from service.speech.realtime_patience import CREATE_DEADLINE_S, SILENCE_DEADLINE_S
 from tests.plain_bot import PLAIN_BOT
 from tests.speech.talk import BUSY, FORMAT, PCMU, RATE_LIMITED, Talk, heard
 

@@ -89,7 +89,7 @@ def test_a_refused_change_is_tried_again_with_less_and_then_told(talk):
     assert reduced["session"]["instructions"] == "You know bills."
     assert reduced["event_id"] != full["event_id"]
     assert voice_in(reduced) is None
-    assert events == [BotChanged("billing")]
+    assert events == [BotChanged("billing", was_reduced=True)]
 
 
 def test_a_change_that_is_refused_twice_leaves_the_old_bot(talk):
@@ -100,6 +100,24 @@ def test_a_change_that_is_refused_twice_leaves_the_old_bot(talk):
     assert talk.refuses(reduced) == [BotChanged("billing", was_refused=True)]
     assert talk.sends() == []
     assert talk.updated() == []
+
+
+def test_the_next_change_is_not_reduced_because_the_last_one_was(talk):
+    talk.rules.change_bot(BILLING)
+    talk.refuses(talk.sends()[0])
+    talk.updated()
+    talk.rules.change_bot(REPAIRS)
+
+    assert talk.updated() == [BotChanged("repairs")]
+
+
+def test_the_effort_of_the_first_bot_does_not_stay_with_the_next():
+    """An absent key would keep it (4.1)."""
+    talk = Talk(bot=replace(PLAIN_BOT, reasoning="high"))
+
+    talk.rules.change_bot(BILLING)
+
+    assert talk.sends()[0]["session"]["reasoning"] == {"effort": "low"}
 
 
 def test_the_voice_stays_once_the_agent_was_heard(talk):
@@ -264,7 +282,10 @@ def test_a_change_during_the_second_try_of_another_keeps_the_order(talk):
     talk.rules.change_bot(REPAIRS)
     talk.sends()
 
-    assert talk.updated() + talk.updated() == [BotChanged("billing"), BotChanged("repairs")]
+    assert talk.updated() + talk.updated() == [
+        BotChanged("billing", was_reduced=True),
+        BotChanged("repairs"),
+    ]
 
 
 # 7.5: what a change means for remote tools.

@@ -6,7 +6,7 @@ import pytest
 
 from service.speech.port import AgentAudio, AgentTurnDone, CallerSpeechStopped, ToolCall
 from service.speech.realtime_errors import FIRST_RETRY_S
-from service.speech.realtime_rules import CREATE_DEADLINE_S
+from service.speech.realtime_patience import CREATE_DEADLINE_S
 from tests.speech.talk import BUSY, PCMU, RATE_LIMITED, heard
 
 
@@ -238,6 +238,49 @@ def test_a_create_that_a_forgotten_turn_had_cancelled_is_asked_for_again(talk):
     talk.rules.forget_caller(talk.now)
 
     assert talk.sends()[-1]["response"]["tool_choice"] == "none"
+
+
+@pytest.mark.parametrize("is_over_first", [True, False])
+def test_words_that_had_begun_and_were_not_heard_are_asked_for_again(talk, is_over_first):
+    talk.rules.say("Say goodbye.", talk.now, may_use_tools=False)
+    talk.created("R1", talk.sends()[-1])
+    talk.caller_speaks()
+    ended = talk.cancelled("R1") if is_over_first else []
+    talk.rules.forget_caller(talk.now)
+    if not is_over_first:
+        ended = talk.cancelled("R1")
+
+    creates = [event for event in talk.sends() if event["type"] == "response.create"]
+    assert [create["response"]["tool_choice"] for create in creates] == ["none"]
+    assert ended == []
+
+
+@pytest.mark.parametrize("why", ["heard", "the_servers_own", "cut_by_us", "calls"])
+def test_no_other_response_that_a_forgotten_turn_cut_off_is_asked_for_again(talk, why):
+    talk.created("R1", None if why == "the_servers_own" else talk.says())
+    if why == "heard":
+        talk.audio("R1", "A1")
+    if why == "cut_by_us":
+        talk.rules.interrupt([])
+    if why == "calls":  # its answer asks for the next response
+        talk.call("R1", "call_1")
+    talk.caller_speaks()
+    talk.cancelled("R1")
+
+    talk.rules.forget_caller(talk.now)
+
+    assert "response.create" not in talk.sends_kinds()
+
+
+def test_what_was_owed_before_is_not_lost_over_a_response_of_the_servers_own(talk):
+    talk.created("R1")
+    talk.rules.add_text("The caller pressed 4.", "caller", talk.now, wants_reply=True)
+    talk.caller_speaks()
+    talk.cancelled("R1")
+
+    talk.rules.forget_caller(talk.now)
+
+    assert talk.sends_kinds().count("response.create") == 1
 
 
 def test_the_watch_goes_on_over_a_create_that_is_under_way(talk):

@@ -1,11 +1,20 @@
 """Functions in a Realtime conversation (specification 7.4 and 7.5): ours and those of others."""
 
+import math
 from typing import Any
 
 import pytest
 
 from service.bots.port import McpServer
-from service.speech.port import AgentTurnDone, RemoteToolUsed, SpeechEvent, ToolCall
+from service.speech.port import (
+    LISTING,
+    AgentTurnDone,
+    RemoteToolUsed,
+    SpeechError,
+    SpeechEvent,
+    ToolCall,
+)
+from service.speech.realtime_patience import REMOTE_DEADLINE_S, SILENCE_DEADLINE_S
 from tests.speech.talk import RATE_LIMITED, Talk
 
 CRM = McpServer(
@@ -466,6 +475,123 @@ def test_a_request_in_an_interrupted_response_is_answered_and_the_server_goes_on
     assert talk.sends_kinds() == ["conversation.item.create"]
     assert ended == [AgentTurnDone()]
     assert remote_call(talk, "R2", "M1", name="change") == [RemoteToolUsed("crm", "change", "ok")]
+
+
+def work(talk: Talk, stage: str, item_id: str = "M1") -> list[SpeechEvent]:
+    """The provider tells how far a remote call is; it does not say of which response (6.4)."""
+    return talk.gets(f"response.mcp_call.{stage}", item_id=item_id, output_index=0)
+
+
+def test_a_remote_server_has_more_time_than_a_silent_model(talk):
+    talk.created("R1")
+    work(talk, "in_progress")
+    talk.passes(SILENCE_DEADLINE_S)
+    talk.caller_stops()
+    talk.now += REMOTE_DEADLINE_S - 1
+    talk.rules.poll(talk.now)
+
+    with pytest.raises(SpeechError, match="model_silent"):
+        talk.passes(1)
+
+
+@pytest.mark.parametrize("ending", ["completed", "failed", "item"])
+def test_a_model_has_its_usual_time_once_the_remote_server_has_answered(talk, ending):
+    talk.created("R1")
+    work(talk, "in_progress")
+    if ending == "item":
+        remote_call(talk, "R1", "M1")
+    else:
+        work(talk, ending)
+
+    assert talk.waits_s() == SILENCE_DEADLINE_S
+
+
+def test_nothing_is_awaited_of_a_remote_server_once_its_response_is_over(talk):
+    talk.created("R1")
+    work(talk, "in_progress")
+    talk.cancelled("R1")
+
+    assert talk.waits_s() == math.inf
+
+
+def listing(talk: Talk, item_id: str, stage: str) -> list[SpeechEvent]:
+    """The provider asks a server for its functions, outside of any response."""
+    if stage == "added":
+        item = {"id": item_id, "type": "mcp_list_tools", "server_label": "crm", "tools": []}
+        return talk.gets("conversation.item.added", item=item)
+    return talk.gets(f"mcp_list_tools.{stage}", item_id=item_id)
+
+
+def test_a_server_whose_functions_cannot_be_listed_is_told_once_and_nobody_speaks_of_it(talk):
+    quiet = listing(talk, "L1", "added") + listing(talk, "L1", "in_progress")
+
+    told = listing(talk, "L1", "failed")
+
+    assert (quiet, told) == ([], [RemoteToolUsed("crm", LISTING, "failed")])
+    assert talk.sends() == []
+
+
+def test_a_server_whose_functions_were_listed_is_not_told(talk):
+    assert listing(talk, "L1", "added") + listing(talk, "L1", "completed") == []
+
+
+def told_of(talk: Talk, item_id: str, **item: Any) -> list[SpeechEvent]:
+    """The conversation has a request that its response did not tell of."""
+    request = {"id": item_id, "type": "mcp_approval_request", "server_label": "crm"}
+    request |= {"name": "change", "arguments": "{}"} | item
+    return talk.gets("conversation.item.done", previous_item_id="U1", item=request)
+
+
+@pytest.mark.parametrize(("name", "approve"), [("change", True), ("delete", False)])
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_request_that_only_the_conversation_tells_of_is_answered(name, approve, is_over):
+    talk = Talk((CRM,))
+    talk.created("R1")
+    if is_over:
+        talk.done("R1")
+    told = told_of(talk, "mcpr_1", name=name)
+    if not is_over:
+        talk.done("R1")
+
+    answer, create = talk.sends()
+    assert answer["item"]["approval_request_id"] == "mcpr_1"
+    assert answer["item"]["approve"] is approve
+    assert create["type"] == "response.create"
+    assert told == ([] if approve else [RemoteToolUsed("crm", name, "refused")])
+
+
+@pytest.mark.parametrize("is_response_first", [True, False])
+def test_a_request_that_both_tell_of_is_answered_once(is_response_first):
+    talk = Talk((CRM,))
+    talk.created("R1")
+    tellers = [request, lambda talk, response_id, item_id: told_of(talk, item_id)]
+    for tell in tellers if is_response_first else reversed(tellers):
+        tell(talk, "R1", "mcpr_1")
+    talk.done("R1")
+
+    assert talk.sends_kinds() == ["conversation.item.create", "response.create"]
+    told_of(talk, "mcpr_1")
+    assert talk.sends() == []
+
+
+def test_a_request_told_of_while_the_caller_speaks_is_left_to_the_servers_answer():
+    talk = Talk((CRM,))
+    talk.caller_speaks()
+
+    told_of(talk, "mcpr_1")
+
+    assert talk.sends_kinds() == ["conversation.item.create"]
+    talk.caller_stops()
+    assert talk.sends() == []
+
+
+@pytest.mark.parametrize("kind", ["function_call", "mcp_call", "message"])
+def test_the_conversation_tells_of_nothing_else_that_is_acted_on(talk, kind):
+    """All that belongs to a response comes with that response."""
+    talk.created("R1")
+
+    assert told_of(talk, "item_1", type=kind, call_id="call_1", status="completed") == []
+    assert talk.sends() == []
 
 
 # The end of a conversation waits for no function.

@@ -27,11 +27,11 @@ def decode(kind: str, **fields: Any) -> Any:
     [
         "rate_limits.updated",
         "conversation.created",
-        "conversation.item.added",
         "conversation.item.created",
         "response.output_item.added",
         "response.output_text.delta",
-        "response.mcp_call.in_progress",
+        "response.mcp_call_arguments.done",
+        "mcp_list_tools.completed",
         "input_audio_buffer.timeout_triggered",
         "response.audio.delta",
         "news.of.tomorrow",
@@ -82,6 +82,10 @@ def test_a_nesting_bomb_is_nothing(depth, shape):
         ("response.output_audio.delta", {"response_id": "R1", "item_id": "A1", "delta": None}),
         ("response.output_audio.delta", {"response_id": "R1", "delta": "//7+"}),
         ("input_audio_buffer.speech_started", {"audio_start_ms": 5}),
+        ("response.mcp_call.in_progress", {}),
+        ("response.mcp_call.completed", {"item_id": None}),
+        ("response.mcp_call.failed", {"item_id": 7}),
+        ("mcp_list_tools.failed", {}),
     ],
 )
 def test_an_event_without_what_it_is_about_is_nothing(kind, fields):
@@ -131,6 +135,12 @@ def test_audio_is_decoded_and_its_extras_are_ignored():
             wire.SpeechStarted("U1"),
         ),
         ("input_audio_buffer.speech_stopped", {"item_id": "U1"}, wire.SpeechStopped("U1")),
+        ("conversation.item.added", {"item": None}, wire.ItemAdded()),
+        ("conversation.item.done", {"previous_item_id": None}, wire.ItemDone()),
+        ("response.mcp_call.in_progress", {"item_id": "M1"}, wire.RemoteCallBegun("M1")),
+        ("response.mcp_call.completed", {"item_id": "M1"}, wire.RemoteCallCompleted("M1")),
+        ("response.mcp_call.failed", {"item_id": "M1"}, wire.RemoteCallFailed("M1")),
+        ("mcp_list_tools.failed", {"item_id": "L1"}, wire.ListingFailed("L1")),
     ],
 )
 def test_nulls_extras_and_gaps_are_no_errors(kind, fields, expected):

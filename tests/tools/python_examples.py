@@ -47,6 +47,11 @@ def runs_out(arguments: dict[str, Any], call: ToolContext) -> object:
 
 
 @tool()
+def leaves(arguments: dict[str, Any], call: ToolContext) -> object:
+    raise arguments["by"]
+
+
+@tool()
 def gives_no_json(arguments: dict[str, Any], call: ToolContext) -> object:
     return {"lock": threading.Lock()}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.functions import FETCH_S
 from service.tools.genesys_cloud import GenesysCloud, OAuthClient
 from service.tools.genesys_schemas import (
     DEADLINE_S,
@@ -130,16 +131,55 @@ def test_a_service_that_hangs_is_left_at_the_deadline():
         play(Genesys(api=[hang]), get, deadline_s=0.2)
 
 
+def test_the_deadline_leaves_a_call_the_time_to_take_the_old_schema():
+    assert DEADLINE_S <= FETCH_S - 0.5
+
+
 def test_an_old_schema_serves_while_the_service_hangs():
     genesys = Genesys(api=[action(SCHEMA), hang])
 
     async def scenario(schemas: InputSchemas, clock: Clock) -> list[dict[str, Any]]:
         found = [await get(schemas, clock)]
         clock.now += FRESH_S
-        return [*found, await get(schemas, clock), await get(schemas, clock)]
+        async with asyncio.timeout(FETCH_S):
+            found.append(await get(schemas, clock))
+        return [*found, await get(schemas, clock)]
 
-    assert play(genesys, scenario, deadline_s=1.0) == [KEPT] * 3
+    assert play(genesys, scenario) == [KEPT] * 3
     assert len(genesys.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [(hang, "failed"), (reply(status=404), "not_found"), (drop, "failed")]
+)
+def test_a_failure_without_any_schema_is_remembered_for_a_minute(failure, code):
+    genesys = Genesys(api=[failure, action(SCHEMA)])
+
+    async def scenario(schemas: InputSchemas, clock: Clock) -> tuple[list[str], dict[str, Any]]:
+        codes = [await code_of(schemas)]
+        clock.now += RETRY_S - 1
+        codes.append(await code_of(schemas))
+        clock.now += 1
+        return codes, await get(schemas, clock)
+
+    assert play(genesys, scenario, deadline_s=0.3) == ([code, code], KEPT)
+    assert len(genesys.calls) == 2
+
+
+def test_those_who_wait_together_share_a_failure():
+    genesys = Genesys(api=[hang])
+
+    async def scenario(schemas: InputSchemas, clock: Clock) -> list[str]:
+        return await asyncio.gather(*(code_of(schemas) for _ in range(5)))
+
+    assert play(genesys, scenario, deadline_s=0.3) == ["failed"] * 5
+    assert len(genesys.calls) == 1
+
+
+async def code_of(schemas: InputSchemas) -> str:
+    with pytest.raises(ToolError) as failed:
+        await schemas.get(ACTION_ID)
+    return failed.value.code
 
 
 def test_no_more_schemas_are_kept_than_the_bound():

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -359,6 +360,39 @@ def test_a_wrong_declaration_is_told_by_key(keys, key, expectation):
 
     assert told == key
     assert expectation in expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ({"url": "http://127.0.0.1/accounts/{{arguments.pin}}"}, "url"),
+        ({"url": "http://127.0.0.1/?pin={{arguments.pin}}"}, "url"),
+        ({"query": {"pin": "{{arguments.pin}}"}}, "query.pin"),
+        ({"query": {"all": "{{arguments.id}} {{arguments.pin}}"}}, "query.all"),
+    ],
+)
+def test_digits_that_are_sensitive_stand_in_no_address(keys, key):
+    fill = {"pin": "secret_number", "id": "plain_number"}
+    surroundings = replace(around(), sensitive_fields=frozenset({"secret_number"}))
+
+    with pytest.raises(DeclarationError) as refused:
+        HttpKind().make(declared(fill=fill, **keys), surroundings)
+
+    expected = "no digits that are sensitive (pin), because addresses are logged"
+    assert refused.value.problems == [(key, f"{expected}: put them in the body")]
+
+
+def test_digits_that_are_sensitive_may_stand_in_the_body_and_others_anywhere():
+    keys = {
+        "method": "POST",
+        "url": "http://127.0.0.1/{{arguments.day}}",
+        "headers": {"X-Pin": "{{arguments.pin}}"},
+        "body": {"pin": "{{arguments.pin}}"},
+        "fill": {"pin": "secret_number", "day": "plain_number"},
+    }
+    surroundings = replace(around(), sensitive_fields=frozenset({"secret_number"}))
+
+    assert HttpKind().make(declared(**keys), surroundings).fill == keys["fill"]
 
 
 def test_all_problems_are_told_at_once():

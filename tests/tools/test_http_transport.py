@@ -8,10 +8,15 @@ import pytest
 
 from service.tools.addresses import is_public
 from service.tools.http_client import Answer, HttpClient, Request, Unreachable
-from service.tools.http_transport import MAX_ADDRESSES, CheckedNetwork
+from service.tools.http_transport import (
+    MAX_ADDRESSES,
+    MAX_CONNECTIONS,
+    MAX_PER_HOST,
+    CheckedNetwork,
+)
 from service.tools.port import ToolError
 from service.tools.urls import Place
-from tests.tools.web import Web, json_reply, web
+from tests.tools.web import Web, hang, json_reply, web
 
 DATA = Path(__file__).parent / "data"
 PUBLIC, OTHER = "93.184.216.34", "2606:4700::1111"
@@ -164,6 +169,54 @@ def test_a_server_that_nobody_vouches_for_is_refused():
 def test_a_private_address_is_refused_where_the_tool_does_not_allow_it():
     with pytest.raises(ToolError, match="refused"):
         ask_over_tls("tools.test", allow_private=False)
+
+
+def test_a_host_that_hangs_does_not_starve_the_others():
+    """More requests hang than one host may have connections; another host answers at once."""
+
+    async def scenario() -> tuple[int, Answer]:
+        client = HttpClient()
+        async with asyncio.timeout(20), web(hang) as hanging, web(json_reply(1)) as healthy:
+            stuck = [
+                asyncio.create_task(client.send(_loopback_request(hanging)))
+                for _ in range(2 * MAX_CONNECTIONS)
+            ]
+            while hanging.connections < MAX_PER_HOST:
+                await asyncio.sleep(0.005)
+            async with asyncio.timeout(2):
+                answer = await client.send(_loopback_request(healthy))
+            most = hanging.accepted
+            for task in stuck:
+                task.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
+            await client.aclose()
+            await hanging.left()
+        return most, answer
+
+    most, answer = asyncio.run(scenario())
+
+    assert most == MAX_PER_HOST
+    assert answer == Answer(200, b"1")
+
+
+def test_requests_beyond_the_share_of_a_host_wait_for_their_turn():
+    async def scenario() -> tuple[list[Answer], Web]:
+        client = HttpClient()
+        async with asyncio.timeout(20), web(json_reply(1, after_s=0.02)) as server:
+            request = _loopback_request(server)
+            answers = await asyncio.gather(*(client.send(request) for _ in range(3 * MAX_PER_HOST)))
+            await client.aclose()
+            return answers, server
+
+    answers, server = asyncio.run(scenario())
+
+    assert answers == [Answer(200, b"1")] * (3 * MAX_PER_HOST)
+    assert server.accepted <= MAX_PER_HOST
+
+
+def _loopback_request(server: Web) -> Request:
+    place = Place("http", "127.0.0.1", server.port)
+    return Request(method="GET", place=place, target="/", allow_private=True)
 
 
 def test_a_connection_that_was_allowed_does_not_serve_a_tool_that_may_not_have_it():

@@ -81,6 +81,14 @@ def test_an_iterator_that_ran_out_does_not_hang_the_call():
         run("runs_out")
 
 
+@pytest.mark.parametrize(
+    "by", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError]
+)
+def test_an_exit_of_a_plain_function_is_an_ordinary_failure(by):
+    with pytest.raises(RuntimeError, match=f"the function let {by.__name__} out"):
+        run("leaves", {"by": by})
+
+
 def test_a_result_that_is_no_json_is_a_bad_answer():
     with pytest.raises(ToolError, match="bad_answer"):
         run("gives_no_json")
@@ -135,6 +143,8 @@ def test_a_function_without_parameters_takes_an_empty_object():
         (f"{HERE}:takes_one", "def takes_one(arguments, call)"),
         ("no_such_module_here:f", "no_such_module_here raised ModuleNotFoundError"),
         ("tests.tools.python_broken:f", "tests.tools.python_broken raised ZeroDivisionError"),
+        ("tests.tools.python_leaving:f", "tests.tools.python_leaving raised SystemExit"),
+        ("tests.tools.python_interrupting:f", "raised KeyboardInterrupt"),
     ],
 )
 def test_a_function_that_cannot_be_used_is_told_with_what_to_do(function, expectation):

@@ -42,7 +42,7 @@ def problems(text: str) -> list[tuple[str, str]]:
         ("Bearer ${TOKEN}", "Bearer s3cret"),
         ("${MISSING:-https://host:1/x}", "https://host:1/x"),
         ("${MISSING:-}", ""),
-        ("${EMPTY:-unused}", ""),
+        ("${EMPTY:-used}", "used"),
         ("a $5 {b}", "a $5 {b}"),
     ],
 )
@@ -67,6 +67,8 @@ def test_a_value_is_never_read_as_a_template_again():
     ("text", "expectation"),
     [
         ("${MISSING}", "a value for MISSING"),
+        ("${EMPTY}", "a value for EMPTY"),
+        ("{{ ${TOKEN} }}", "placeholders in the form"),
         ("${not a name}", "placeholders in the form"),
         ("${TOKEN", "placeholders in the form"),
         ("{{arguments.id", "placeholders in the form"),

@@ -1,0 +1,3 @@
+"""A module that stops like a program by Ctrl-C when it is imported."""
+
+raise KeyboardInterrupt
