@@ -36,7 +36,7 @@ TONE = b"\x20"
 BARGE_IN = {"entities": [{"type": "barge_in", "data": {}}]}
 PATIENT = Timers(step_s=3.0)
 # For servers that do not answer: the time which the test itself takes.
-IMPATIENT = Timers(opened_s=0.15, closed_s=0.15)
+IMPATIENT = Timers(opened_s=0.5, closed_s=0.5)  # a busy machine can stand still for 0.2 s
 
 Message = dict[str, Any]
 Answer = Callable[["Server", Message], Awaitable[None]]
@@ -311,7 +311,7 @@ def test_without_closed_the_client_closes_the_socket_itself() -> None:
 
     assert [error.code for error in report.errors_sent] == [408]
     assert report.close_code == 1000
-    assert report.violations[0].startswith("no closed within 0.15 s")
+    assert report.violations[0].startswith("no closed within 0.5 s")
 
 
 @pytest.mark.parametrize(
