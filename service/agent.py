@@ -21,6 +21,7 @@ from service.functions import CallFacts, Functions
 from service.keypad import AskedEntry, CallKeypad, KeyCommand, UnaskedEntry
 from service.manners import Manners
 from service.outputs import OutputVariables
+from service.silence import GiveUp
 from service.speech import port as speech
 from service.succession import Succession
 from service.tools import port as tools
@@ -234,6 +235,25 @@ class Agent:
         """Do what is due now."""
         if self._conversation.session is None or self._ending.is_under_way:
             return
+        if self._has_news:
+            await self._pass_on_news(now)
+        if self._succession.due_in_s(now) <= 0:
+            await self._succession.give_up()
+        if not self._is_held and (self.keypad.is_asking or self.keypad.next_due_s(now) <= 0):
+            await self._mind_keys(now)
+        # This is done for every packet: nothing is awaited when there is nothing to do.
+        is_callers_turn = self._is_callers_turn(now)
+        due = self._manners.poll(now, is_callers_turn=is_callers_turn, is_held=self._is_held)
+        if due is not None:
+            await self._mind_manners(due, now)
+
+    @property
+    def _has_news(self) -> bool:
+        must_act = self._must_abandon or self._must_forget_caller or self._must_stop
+        return must_act or self._conversation.has_news
+
+    async def _pass_on_news(self, now: float) -> None:
+        """Tell the provider what came in by the caller's side, which does not wait."""
         await self._conversation.tell()
         if self._must_abandon:
             self._must_abandon = False
@@ -244,18 +264,12 @@ class Agent:
         if self._must_stop:
             self._must_stop = False
             await self._stop_speech(now)
-        if self._succession.due_in_s(now) <= 0:
-            await self._succession.give_up()
-        if not self._is_held:
-            await self._mind_keys(now)
-        await self._mind_manners(now)
 
     def next_due_s(self, now: float) -> float:
         """Seconds until `on_time` has something to do; infinite when it never has."""
         if self._conversation.session is None or self._ending.is_under_way:
             return math.inf
-        has_news = self._conversation.has_news or self._must_abandon
-        if has_news or self._must_forget_caller or self._must_stop:
+        if self._has_news:
             return 0.0
         return min(
             self._succession.due_in_s(now),
@@ -274,29 +288,29 @@ class Agent:
         last_words = self.bot.farewell if is_goodbye else self.bot.handover
         await self._conversation.say(last_words, may_use_tools=False)
 
-    async def _mind_manners(self, now: float) -> None:
-        is_callers_turn = self._is_callers_turn(now)
-        due = self._manners.poll(now, is_callers_turn=is_callers_turn, is_held=self._is_held)
+    async def _mind_manners(self, due: str | GiveUp, now: float) -> None:
         if isinstance(due, str):
             await self._conversation.say(due)
-        elif due is not None:
+        else:
             self._turns.receipt.was_given_up = due.then == "end"
             self.outputs.note_transfer(reason="" if due.then == "end" else "no_input")
             self._ending.begin("no_input", now)
 
     def _is_callers_turn(self, now: float) -> bool:
         """True while nothing is worked on, no number is awaited, and the caller may speak."""
+        if self._conversation.is_model_busy or self.keypad.is_asking:
+            return False
         is_working = self._functions.are_running or self._succession.is_under_way
-        is_awaited = self.keypad.is_asking or self._conversation.is_model_busy
-        return self._is_line_free(now) and not is_working and not is_awaited
+        return not is_working and self._is_line_free(now)
 
     def _may_announce(self) -> bool:
         return self._is_line_free(self._clock()) and not self._ending.is_under_way
 
     def _is_line_free(self, now: float) -> bool:
         """True while nobody speaks, and the line is not paused."""
-        is_silent = self._turns.playout.remaining_s(now) <= 0
-        return is_silent and not self._conversation.is_caller_speaking and not self._is_held
+        if self._is_held or self._conversation.is_caller_speaking:
+            return False
+        return self._turns.playout.remaining_s(now) <= 0
 
     # Keys.
 

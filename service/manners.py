@@ -15,19 +15,24 @@ class Manners:
     def __init__(self, bot: Bot) -> None:
         self._limits = bot.limits
         self._silence = SilenceWatch(bot.silence)
-        self._since = 0.0
         self._must_end_at = math.inf
+        self._ends_at = math.inf
+        self._warns_at = math.inf
         self._was_warned = False
 
     def begin(self, opened_at: float, max_call_s: float) -> None:
-        """Let the call's time run; `max_call_s` holds whatever its bots allow."""
+        """Let the call's time run, whatever its bots allow; call `follow` next."""
         self._must_end_at = opened_at + max_call_s
 
     def follow(self, bot: Bot, now: float) -> None:
         """Go by the manners of a bot that speaks from now on; its own limit counts from now."""
-        self._limits = bot.limits
-        self._since = now
+        limits = bot.limits
+        self._limits = limits
         self._silence.follow(bot.silence)
+        self._ends_at = min(self._must_end_at, now + limits.max_call_s)
+        warns_at = self._ends_at - limits.warn_before_s
+        is_warned = limits.warning and not self._was_warned and warns_at > now
+        self._warns_at = warns_at if is_warned else math.inf
 
     def caller_acted(self) -> None:
         """Note that the caller spoke or pressed a key."""
@@ -45,26 +50,16 @@ class Manners:
         step = self._silence.poll(now)
         if isinstance(step, Reprompt):
             return step.instruction
-        if step is None and not is_held and self._warns_in_s(now) <= 0:
-            self._was_warned = True
+        if step is None and not is_held and now >= self._warns_at:
+            self._was_warned, self._warns_at = True, math.inf
             return self._limits.warning
         return step
 
     def due_in_s(self, now: float, *, is_held: bool) -> float:
         """Seconds until `poll` has something; infinite when it never has."""
-        warns_in_s = math.inf if is_held else self._warns_in_s(now)
+        warns_in_s = math.inf if is_held else self._warns_at - now
         return min(self._silence.due_in_s(now), warns_in_s)
 
     def is_over_in_s(self, now: float) -> float:
         """Seconds until the call, or its present bot, has lasted as long as it may."""
         return self._ends_at - now
-
-    @property
-    def _ends_at(self) -> float:
-        return min(self._must_end_at, self._since + self._limits.max_call_s)
-
-    def _warns_in_s(self, now: float) -> float:
-        warns_at = self._ends_at - self._limits.warn_before_s
-        if self._was_warned or not self._limits.warning or warns_at <= self._since:
-            return math.inf
-        return warns_at - now
