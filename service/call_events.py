@@ -144,10 +144,52 @@ class Transport(msgspec.Struct, frozen=True, kw_only=True):
     dropped_in_ms: int
 
 
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens of the speech model, each counted once: `input_cached` is no part of the other inputs.
+
+    `input_image` is there only where there were images.
+    """
+
+    input_text: int
+    input_audio: int
+    input_image: int = 0
+    input_cached: int
+    output_text: int
+    output_audio: int
+
+
+class CostParts(msgspec.Struct, frozen=True, kw_only=True):
+    """USD by what they were paid for, named as in `Tokens`; null where there is no price."""
+
+    input_text: float | None
+    input_audio: float | None
+    input_image: float | None | msgspec.UnsetType = msgspec.UNSET
+    input_cached: float | None
+    output_text: float | None
+    output_audio: float | None
+    transcription: float | None
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model costs by list prices; all sums are rounded to the micro-dollar.
+
+    `total` is of the parts that have a price, and null when the speech model has none; `unpriced`
+    names the models without a price. `price_date`: when the oldest of the prices was noted down,
+    `YYYY-MM` or `YYYY-MM-DD`.
+    """
+
+    currency: Literal["USD"] = "USD"
+    total: float | None
+    parts: CostParts
+    unpriced: tuple[str, ...]
+    price_date: str | None
+
+
 class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of the whole call; judgements live elsewhere.
 
-    `bot_id` answered the call; `bot_ids` are all that served it, in order.
+    `bot_id` answered the call; `bot_ids` are all that served it, in order. `usage` is in the
+    provider's own names; `tokens` and `cost` are made from it.
     """
 
     session_id: str
@@ -169,6 +211,8 @@ class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport
     model: str
     usage: dict[str, float]
+    tokens: Tokens | None = None
+    cost: Cost | None = None
     output_variables: dict[str, str]
 
 

@@ -1,7 +1,10 @@
 """What a call tells the world: its three kinds of event, each emitted as soon as it is known."""
 
+import functools
+import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -18,10 +21,26 @@ from service.call_events import (
     TurnData,
 )
 from service.outbox.port import EventSink
+from service.prices import PRICES, PricesError, PriceTable
 from service.receipt import Receipt
 from service.transcript import Turn
 
 EventType = Literal["call.started.v1", "call.turn.v1", "call.ended.v1"]
+
+_log = logging.getLogger(__name__)
+
+
+@functools.cache
+def prices_of(path: Path = PRICES) -> PriceTable:
+    """Return the price list of a file, which is read once, when the first call has ended.
+
+    Without a list that can be used every model is unpriced: no call is lost for its price.
+    """
+    try:
+        return PriceTable.load(path)
+    except PricesError as error:
+        _log.warning("the price list cannot be used", extra={"problem": str(error)})
+        return PriceTable()
 
 
 class CallRecord:
@@ -94,6 +113,7 @@ class CallRecord:
             turns=turns,
             counters=counters,
             output_variables=output_variables,
+            prices=prices_of(),
         )
         self._emit("ended", "call.ended.v1", data)
         return data

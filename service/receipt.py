@@ -11,13 +11,17 @@ from itertools import takewhile
 from service.audiohook.counters import Counters
 from service.call_events import (
     CallEndedData,
+    Cost,
     Counts,
+    Disposition,
     EndReason,
     ToolUse,
     Transport,
     disposition_of,
 )
+from service.prices import PriceTable
 from service.transcript import Turn
+from service.usage import SpeechUse
 
 MAX_ERRORS = 20
 """Bound against a client that complains without end."""
@@ -36,6 +40,8 @@ class Receipt:
             provider's clock, its closing silence taken off) to the first audio leaving us.
         barge_in_stop_ms: per interruption, from the start of the caller's speech to our stop.
         usage: tokens and seconds by the provider's own names, summed.
+        model: the speech model in use; empty before there was one.
+        transcription_models: that wrote the caller's words down, in order.
         errors: short words of ours for what went wrong.
         tool_uses: which functions ran, in the order of their ends.
         bot_ids: who served the call, in order.
@@ -57,6 +63,7 @@ class Receipt:
     tool_calls: int = 0
     interruptions: int = 0
     model: str = ""
+    transcription_models: list[str] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
     bot_ids: list[str] = field(default_factory=list)
     was_given_up: bool = False
@@ -74,6 +81,11 @@ class Receipt:
         self.tool_calls += 1
         if len(self.tool_uses) < MAX_TOOL_USES:
             self.tool_uses.append(use)
+
+    def transcribed_by(self, model: str) -> None:
+        """Note which model writes the caller's words down from now on; empty for none."""
+        if model and model not in self.transcription_models:
+            self.transcription_models.append(model)
 
     def caller_stopped(self, at_ms: int) -> None:
         """Start the clock of the next answer."""
@@ -104,6 +116,7 @@ class Receipt:
         turns: list[Turn],
         counters: Counters,
         output_variables: dict[str, str],
+        prices: PriceTable,
     ) -> CallEndedData:
         """Return the data of `call.ended`; `ids` are session, conversation, organization."""
         session_id, conversation_id, org_id = ids
@@ -118,11 +131,7 @@ class Receipt:
             setup_ms=self.setup_ms,
             greeting_ms=self.greeting_ms,
             end_reason=end_reason,
-            disposition=disposition_of(
-                end_reason,
-                was_last_word_heard=was_last_word_heard(turns),
-                was_given_up=self.was_given_up,
-            ),
+            disposition=self._disposition(end_reason, turns),
             errors=tuple(self.errors),
             counts=self._counts(turns),
             answer_latency_ms=tuple(self.answer_latency_ms),
@@ -131,7 +140,21 @@ class Receipt:
             transport=self._transport(counters),
             model=self.model,
             usage=dict(self.usage),
+            tokens=SpeechUse.read(self.usage).summary(),
+            cost=self._cost(prices),
             output_variables=output_variables,
+        )
+
+    def _disposition(self, end_reason: EndReason, turns: list[Turn]) -> Disposition:
+        return disposition_of(
+            end_reason,
+            was_last_word_heard=was_last_word_heard(turns),
+            was_given_up=self.was_given_up,
+        )
+
+    def _cost(self, prices: PriceTable) -> Cost:
+        return prices.cost_of(
+            self.model, self.usage, transcription_models=self.transcription_models
         )
 
     def _counts(self, turns: list[Turn]) -> Counts:

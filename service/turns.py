@@ -52,8 +52,9 @@ class Turns:
         self.follow(bot)
 
     def follow(self, bot: Bot) -> None:
-        """Reckon with the turn detection of a bot that takes over."""
+        """Reckon with the turn detection and the transcription of a bot that takes over."""
         self._vad = bot.vad
+        self.receipt.transcribed_by(bot.transcription_model)
         self._is_transcribed = bool(bot.transcription_model)
 
     def play_greeting(self, greeting: Greeting, now: float) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from service.call_events import (
     BOT_STATUS,
+    CallEndedData,
     CallEvent,
     Disposition,
     EndReason,
@@ -16,9 +17,11 @@ from service.call_events import (
     disposition_of,
     to_json,
 )
-from tests.contracts.event_examples import EXAMPLES, SESSION, STARTED, TURN
+from tests.contracts.event_examples import ENDED, EXAMPLES, SESSION, STARTED, TURN
 
 GOLDEN = Path(__file__).parent / "data" / "events"
+ADDED = {"tokens", "cost"}
+"""Fields that `call.ended.v1` did not have at first."""
 
 
 def data_of(event: CallEvent) -> dict[str, object]:
@@ -105,6 +108,25 @@ def test_function_of_ours_names_no_server():
         "outcome": "ok",
         "duration_ms": None,
     }
+
+
+def test_images_are_counted_only_where_there_were_any():
+    assert isinstance(ENDED.data, CallEndedData)
+    tokens = ENDED.data.tokens
+    assert tokens is not None
+
+    with_image = msgspec.structs.replace(tokens, input_image=85)
+
+    assert "input_image" not in msgspec.to_builtins(tokens)
+    assert msgspec.to_builtins(with_image)["input_image"] == 85
+
+
+def test_ended_of_older_versions_has_no_tokens_and_no_cost():
+    older = {name: value for name, value in data_of(ENDED).items() if name not in ADDED}
+
+    back = msgspec.convert(older, CallEndedData)
+
+    assert (back.tokens, back.cost) == (None, None)
 
 
 def test_absent_facts_are_null():

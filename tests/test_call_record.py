@@ -1,5 +1,8 @@
 import json
+import logging
+from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -7,7 +10,8 @@ from service.audiohook.counters import Counters
 from service.audiohook.messages import Open
 from service.audiohook.upgrade import CallIdentity
 from service.call_events import CallEvent, to_json
-from service.call_record import CallRecord
+from service.call_record import CallRecord, prices_of
+from service.prices import PriceTable
 from service.receipt import Receipt
 from service.transcript import Turn
 from tests.contracts.event_examples import (
@@ -200,3 +204,41 @@ def test_ended_dates_the_beginning(sink: Sink, record: CallRecord):
     assert sink.events[-1].data == data
     assert (data.started_at, data.duration_ms, data.disposition) == (AT, 5_000, "escalated")
     assert (data.bot_id, data.transport.frames_in, data.counts.turns_agent) == ("default", 3, 1)
+
+
+def test_ended_tells_what_the_call_cost_by_the_shipped_prices(sink: Sink, record: CallRecord):
+    record.started(bot_id="default", setup_ms=5)
+
+    data = record.ended(
+        Receipt(
+            bot_ids=["default"],
+            model="gpt-realtime-2.1",
+            usage=Counter({"response.output_token_details.audio_tokens": 1_200}),
+        ),
+        end_reason="bot_completed",
+        duration_ms=5_000,
+        turns=[],
+        counters=Counters(),
+        output_variables={},
+    )
+
+    assert data.cost
+    assert data.cost.total == 0.0768
+
+
+def test_price_list_is_read_once():
+    assert prices_of() is prices_of()
+    assert prices_of() == PriceTable.load()
+
+
+def test_without_a_price_list_calls_end_all_the_same_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "prices.toml"
+    path.write_text("[speech")
+
+    with caplog.at_level(logging.WARNING):
+        tables = [prices_of(path), prices_of(path)]
+
+    assert tables == [PriceTable()] * 2
+    assert [line.getMessage() for line in caplog.records] == ["the price list cannot be used"]

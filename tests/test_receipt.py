@@ -1,10 +1,18 @@
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 from service.audiohook.counters import Counters
 from service.call_events import CallEndedData, EndReason, ToolUse, Transport
+from service.prices import PriceTable
 from service.receipt import MAX_ERRORS, MAX_TOOL_USES, Receipt, was_last_word_heard
 from service.transcript import Speaker, Turn
+from service.turns import Turns
 from tests.contracts.event_examples import AT
+from tests.plain_bot import PLAIN_BOT
+
+PRICES = PriceTable.load()
 
 
 def turn(speaker: Speaker, *, cut: bool = False) -> Turn:
@@ -26,6 +34,7 @@ def end(
         turns=turns or [],
         counters=counters or Counters(),
         output_variables={"BOT_STATUS": "completed"},
+        prices=PRICES,
     )
 
 
@@ -123,6 +132,58 @@ def test_usage_is_summed_by_name():
         "response.output_tokens": 4,
         "transcription.seconds": 1.5,
     }
+
+
+def test_end_tells_tokens_and_cost_of_the_usage():
+    receipt = Receipt(model="gpt-realtime-2.1")
+    receipt.transcribed_by("gpt-transcribe")
+    receipt.usage.update({"response.output_token_details.audio_tokens": 1_200})
+    receipt.usage.update({"transcription.seconds": 60.0})
+
+    data = end(receipt)
+
+    assert data.tokens
+    assert data.cost
+    assert (data.tokens.output_audio, data.tokens.input_text) == (1_200, 0)
+    # A minute of speech: 1,200 tokens at 64 USD a million. A minute of listening: 0.0045 USD.
+    assert data.cost.total == 0.0768 + 0.0045
+    assert data.cost.unpriced == ()
+
+
+def test_call_that_never_had_a_model_costs_nothing():
+    cost = end(Receipt()).cost
+
+    assert cost
+    assert (cost.total, cost.unpriced) == (0.0, ())
+
+
+def test_each_model_that_writes_down_words_is_noted_once():
+    receipt = Receipt()
+
+    for model in ("gpt-transcribe", "", "other", "gpt-transcribe"):
+        receipt.transcribed_by(model)
+
+    assert receipt.transcription_models == ["gpt-transcribe", "other"]
+
+
+def test_models_of_all_bots_that_are_followed_are_noted():
+    turns = Turns(replace(PLAIN_BOT, transcription_model="gpt-transcribe"))
+
+    turns.follow(replace(PLAIN_BOT, transcription_model="other"))
+
+    assert turns.receipt.transcription_models == ["gpt-transcribe", "other"]
+
+
+def test_words_of_two_transcription_models_cannot_be_told_apart_and_have_no_price():
+    receipt = Receipt(model="gpt-realtime-2.1", usage=Counter({"transcription.seconds": 60}))
+
+    for model in ("gpt-transcribe", "gpt-live-transcribe"):
+        receipt.transcribed_by(model)
+
+    cost = end(receipt).cost
+    assert cost
+    assert (cost.total, cost.parts.transcription) == (0.0, None)
+    assert cost.unpriced == ("gpt-transcribe", "gpt-live-transcribe")
 
 
 def test_receipt_carries_what_it_was_given():
