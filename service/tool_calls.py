@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 
 import msgspec
 
+from service.audiohook.variables import MAX_OUTPUT_CHARS
 from service.outputs import MASK
 from service.speech.port import ToolCall
 from service.tools.arguments import BROKEN, read_arguments
@@ -26,8 +27,6 @@ MAX_RESULT_BYTES = 16_384
 MAX_CALLS = 200
 """Of all functions together in one phone call."""
 
-MAX_TEXT_CHARS = 4_000
-"""Of a text in a command: it may become an output variable (AudioHook specification, 8.3)."""
 MAX_MESSAGE_CHARS = 500
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -177,7 +176,7 @@ def _check_command(command: Command) -> None:
         ToolError: it did not.
     """
     values = [getattr(command, member.name) for member in fields(command)]
-    if not all(isinstance(value, str) and len(value) <= MAX_TEXT_CHARS for value in values):
+    if not all(isinstance(value, str) and len(value) <= MAX_OUTPUT_CHARS for value in values):
         raise ToolError("bad_answer", "its result could not be read")
 
 

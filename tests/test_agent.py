@@ -14,8 +14,9 @@ from service.outputs import MASK
 from service.silence import SilencePolicy
 from service.speech import port as speech
 from service.succession import NOT_TO_BE_HAD, SWITCH_S
-from service.tools.call_control import CONTROL_NAMES, control_tools
+from service.tools.call_control import control_tools
 from service.tools.port import (
+    CONTROL_NAMES,
     Arguments,
     CollectDigits,
     Command,

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from service.bots.definition import (
-    CONTROLS,
     FLOW_OVERRIDES,
     BotTable,
     DigitsTable,
@@ -13,6 +12,7 @@ from service.bots.definition import (
 from service.bots.reading import Problems, entry_key, join, shown, suggestion
 from service.bots.templates import names_in
 from service.outputs import STANDARD_NAMES
+from service.tools.port import CONTROL_NAMES
 
 _USED_BY = {
     "digits": "collect_digits",
@@ -208,7 +208,7 @@ def _check_tools(table: BotTable, problems: Problems) -> None:
     names = [raw.get("name") for raw in table.tools]
     for number, (raw, name) in enumerate(zip(table.tools, names, strict=True), 1):
         key = entry_key("tools", raw, number)
-        if name in CONTROLS:
+        if name in CONTROL_NAMES:
             problems.add(f"{key}.name", "is the name of a control; see controls")
         elif isinstance(name, str) and name in names[: number - 1]:
             problems.add(f"{key}.name", "another tool of this file has it")

@@ -4,19 +4,15 @@
 Rules between keys are in `checking`.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from service.audiohook.variables import MAX_OUTPUT_CHARS
 from service.bots.port import Bot, Limits, VoiceActivity
 from service.dtmf import GAP_S, MAX_DIGITS, TERMINATOR
+from service.tools.port import ControlName
 
-Control = Literal[
-    "end_call", "transfer_to_agent", "collect_digits", "switch_bot", "set_output_variable"
-]
-CONTROLS: tuple[str, ...] = get_args(Control)
-"""The functions by which a bot acts on its call; no other tool may have these names."""
 FLOW_OVERRIDES = ("BOT_LANGUAGE", "BOT_VOICE")
 """Input variables that choose among what a bot's file allows."""
 
@@ -207,7 +203,7 @@ class BotTable(Table, frozen=True, kw_only=True):
         "You have taken over this call. Say in one short sentence what you can help with, then "
         "go on with what the caller wants."
     )
-    controls: list[Control] = msgspec.field(
+    controls: list[ControlName] = msgspec.field(
         default_factory=lambda: ["end_call", "transfer_to_agent"]
     )
     targets: Annotated[list[Label], msgspec.Meta(max_length=50)] = []

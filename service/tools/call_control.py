@@ -8,6 +8,7 @@ that an argument which names anything else is refused before it runs.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from service.audiohook.variables import MAX_OUTPUT_CHARS
 from service.tools.port import (
     Arguments,
     CollectDigits,
@@ -21,19 +22,10 @@ from service.tools.port import (
     TransferToAgent,
 )
 
-CONTROL_NAMES = (
-    "end_call",
-    "transfer_to_agent",
-    "collect_digits",
-    "switch_bot",
-    "set_output_variable",
-)
 LONGEST_COLLECTION_S = 120.0
 """For a caller to key a number in, the question included."""
-MAX_TEXT_CHARS = 4_000
-"""Of one output variable (AudioHook specification, 8.3)."""
 
-_REASON = {"type": "string", "description": "Why, in a few words.", "maxLength": MAX_TEXT_CHARS}
+_REASON = {"type": "string", "description": "Why, in a few words.", "maxLength": MAX_OUTPUT_CHARS}
 
 
 def control_tools(
@@ -78,7 +70,7 @@ def _transfer(targets: Sequence[str]) -> Tool:
         "summary": {
             "type": "string",
             "description": "The call so far, for the person.",
-            "maxLength": MAX_TEXT_CHARS,
+            "maxLength": MAX_OUTPUT_CHARS,
         },
     }
     if targets:
@@ -127,7 +119,7 @@ def _switch_bot(specialists: Mapping[str, str]) -> Tool:
 
 
 def _set_output_variable(outputs: Mapping[str, str]) -> Tool:
-    value = {"type": "string", "maxLength": MAX_TEXT_CHARS}
+    value = {"type": "string", "maxLength": MAX_OUTPUT_CHARS}
     return Tool(
         name="set_output_variable",
         description="Note a value for those who go on with the call. "

@@ -8,12 +8,17 @@ file and are named in `service.wiring` only.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol, get_args
 
 import msgspec
 
 Arguments = dict[str, Any]
 """What the model wants the function to know: the members of a JSON object."""
+ControlName = Literal[
+    "end_call", "transfer_to_agent", "collect_digits", "switch_bot", "set_output_variable"
+]
+CONTROL_NAMES: tuple[str, ...] = get_args(ControlName)
+"""The functions by which a bot acts on its call; no other tool may have these names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import Any, get_args, get_origin
 import msgspec
 import pytest
 
-from service.bots.definition import CONTROLS, FLOW_OVERRIDES, BotTable
+from service.bots.definition import FLOW_OVERRIDES, BotTable
 from service.bots.reading import describe, plain_type
 from service.bots.templates import DATA_RULE
 from service.outputs import STANDARD_NAMES
-from service.tools.call_control import CONTROL_NAMES
+from service.tools.port import CONTROL_NAMES
 
 README = (Path(__file__).parents[2] / "service/bots/README.md").read_text(encoding="utf-8")
 LONG_CHARS = 30
@@ -63,14 +63,10 @@ def test_the_page_names_no_key_that_does_not_exist():
     assert _rows().keys() - {key for key, _ in _keys(BotTable)} == set()
 
 
-@pytest.mark.parametrize("name", [*CONTROLS, *FLOW_OVERRIDES, *STANDARD_NAMES])
+@pytest.mark.parametrize("name", [*CONTROL_NAMES, *FLOW_OVERRIDES, *STANDARD_NAMES])
 def test_what_bots_and_flows_name_is_on_the_page(name):
     assert f"`{name}`" in README
 
 
 def test_the_rule_about_data_is_on_the_page():
     assert DATA_RULE in " ".join(README.split())
-
-
-def test_a_file_may_name_each_control():
-    assert CONTROLS == CONTROL_NAMES

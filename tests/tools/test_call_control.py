@@ -9,14 +9,14 @@ from typing import Any
 import fastjsonschema
 import pytest
 
+from service.audiohook.variables import MAX_OUTPUT_CHARS
 from service.speech.realtime_config import session_update
 from service.tools.call_control import (
-    CONTROL_NAMES,
     LONGEST_COLLECTION_S,
-    MAX_TEXT_CHARS,
     control_tools,
 )
 from service.tools.port import (
+    CONTROL_NAMES,
     CollectDigits,
     EndCall,
     SetOutputVariable,
@@ -159,8 +159,8 @@ def test_what_is_missing_or_of_another_type_is_refused(name, arguments):
 def test_a_text_fits_into_an_output_variable(name, key, rest):
     made = tool(name)
 
-    assert is_valid(made, {**rest, key: "x" * MAX_TEXT_CHARS})
-    assert not is_valid(made, {**rest, key: "x" * (MAX_TEXT_CHARS + 1)})
+    assert is_valid(made, {**rest, key: "x" * MAX_OUTPUT_CHARS})
+    assert not is_valid(made, {**rest, key: "x" * (MAX_OUTPUT_CHARS + 1)})
 
 
 @pytest.mark.parametrize("target", ["sales", {"odd": 1}])
