@@ -20,6 +20,7 @@ from service.call_services import CallServices
 from service.gate import Gate, Refused
 from service.live_calls import LiveCalls
 from service.logs import call_id
+from service.receipt import Arrival
 
 RETRY_AFTER_S = 5
 """Told to callers that we cannot take: by then another instance may have started."""
@@ -88,6 +89,7 @@ class _Door:
             await PlainTextResponse("Not Found\n", 404)(scope, receive, send)
 
     async def _upgrade(self, socket: WebSocket) -> None:
+        arrived_at = self._services.clock()
         scope = socket.scope
         request = UpgradeRequest.from_asgi(
             scope["raw_path"], scope["query_string"], scope["headers"]
@@ -107,11 +109,12 @@ class _Door:
         if not self._calls.has_room():  # others may have come in meanwhile
             await self._refuse_for_now(socket)
             return
-        await self._serve(socket, identity)
+        await self._serve(socket, identity, arrived_at)
 
-    async def _serve(self, socket: WebSocket, identity: CallIdentity) -> None:
+    async def _serve(self, socket: WebSocket, identity: CallIdentity, arrived_at: float) -> None:
         call_id.set(identity.session_id or "")
-        call = CallSession(socket, identity, self._services)
+        arrival = Arrival(arrived_at, is_cold=self._calls.served == 0)
+        call = CallSession(socket, identity, self._services, arrival)
         if identity.session_id in self._calls.session_ids:  # bad input 19: both go on
             _log.warning("a session id is used by two live calls")
         with self._calls.serving(call, identity.session_id):

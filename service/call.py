@@ -25,7 +25,8 @@ from service.caller_socket import CallerSocket, CallOver
 from service.ending import Ending
 from service.farewell import LONG_ANSWER_S, Farewell
 from service.functions import CallFacts
-from service.logs import log_call, log_no_call
+from service.logs import log_no_call
+from service.receipt import Arrival
 from service.speech import port as speech
 from service.turns import Turns
 
@@ -41,12 +42,16 @@ _log = logging.getLogger(__name__)
 class CallSession:
     """Serves one accepted socket until it is closed. Call `run` once."""
 
-    def __init__(self, socket: WebSocket, identity: CallIdentity, services: CallServices) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        identity: CallIdentity,
+        services: CallServices,
+        arrival: Arrival,
+    ) -> None:
         now = services.clock()
         self._socket = CallerSocket(socket)
-        self._identity = identity
-        self._services = services
-        self._clock = services.clock
+        self._identity, self._services, self._clock = identity, services, services.clock
         bot = services.bots.get_bot(identity.bot_id)
         self._connection = AudioHookConnection(
             session_id=identity.session_id,
@@ -57,6 +62,7 @@ class CallSession:
         self._turns = Turns(bot)
         self._playout = self._turns.playout
         self._receipt = self._turns.receipt
+        self._receipt.arrived(arrival, now)
         self._record: CallRecord | None = None
         self._speech: speech.SpeechSession | None = None
         self._accepted_at = now
@@ -152,8 +158,9 @@ class CallSession:
         if opening.is_probe:
             return
         self._turns.begin(now)
+        session_id = self._connection.session_id or ""
         facts = CallFacts(
-            session_id=self._connection.session_id or "",
+            session_id=session_id,
             conversation_id=opening.conversation_id,
             input_variables=opening.input_variables,
             opened_at=now,
@@ -161,13 +168,7 @@ class CallSession:
         )
         bot = self._agent.open(self._identity.bot_id, facts, opening.language)
         self._receipt.setup_ms = round((now - self._accepted_at) * 1_000)
-        self._record = CallRecord(
-            self._connection.session_id or "",
-            self._identity,
-            opening,
-            self._services.events,
-            self._services.wall_clock,
-        )
+        self._record = CallRecord(session_id, self._identity, opening, self._services)
         self._record.started(bot_id=bot.bot_id, setup_ms=self._receipt.setup_ms)
         self._turns.play_greeting(bot.greeting, now)
         self._is_open.set()
@@ -198,7 +199,7 @@ class CallSession:
         try:
             bot = await self._agent.prepare()
             self._speech = session = await self._services.speech.connect(bot)
-            self._receipt.model = session.model
+            self._receipt.model_is_ready(session.model, self._turns.ms(self._clock()))
             if session.is_reduced:
                 self._receipt.add_error("session_reduced")
             await self._agent.begin(session, pumps)
@@ -243,8 +244,7 @@ class CallSession:
     async def _stop_for_key(self, now: float) -> None:
         """Stop what the agent says because a key was pressed."""
         if self._playout.remaining_s(now) > 0:
-            at_ms = self._turns.ms(now)
-            self._receipt.caller_interrupted(at_ms, at_ms)
+            self._turns.interrupt_by_key(now)
             await self._cut_agent(now)
 
     async def _cut_agent(self, now: float) -> None:
@@ -275,7 +275,7 @@ class CallSession:
             packet = self._playout.pop(now) if self._may_play() else math.inf
             if isinstance(packet, bytes):
                 await self._socket.write(packet)
-                self._receipt.agent_audio_left(len(packet), self._turns.ms(self._clock()))
+                self._turns.packet_left(len(packet), self._clock())
             else:
                 await self._wake.wait(min(packet, self._next_s(now)))
 
@@ -374,16 +374,14 @@ class CallSession:
         self._agent.flush_keys()
         self._turns.finish(now)
         self._publish_turns()
-        reason = self._ending.reason or "socket_lost"
-        ended = self._record.ended(
+        self._record.ended(
             self._receipt,
-            end_reason=reason,
+            end_reason=(reason := self._ending.reason or "socket_lost"),
             duration_ms=self._turns.ms(now),
             turns=self._turns.transcript.turns,
             counters=self._connection.counters,
             output_variables=self._agent.outputs.for_events(reason),
         )
-        log_call(ended)
 
     async def _hear_late_words(self, session: speech.SpeechSession) -> None:
         """Wait a little for the words of the caller's last turns."""
@@ -395,6 +393,6 @@ class CallSession:
     def _publish_turns(self) -> None:
         for turn in self._turns.transcript.take_finished():
             if self._record:
-                self._record.turn(turn)
+                self._record.turn(turn, self._receipt.answers.of(turn.item_id))
             if self._turns.is_clip(turn):
                 self._agent.note_said(turn.heard)

@@ -89,10 +89,61 @@ class CallStartedData(msgspec.Struct, frozen=True, kw_only=True):
     setup_ms: int
 
 
+class AnswerLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the caller waited for an answer, in ms from the end of his speech.
+
+    `at_ms` is that end since `open`: where the provider's VAD heard the last of the speech.
+    `leaving_ms`: to the first packet that left us, which is the sum of the five parts:
+    `endpointing_ms` until we were told that the turn was over, `model_ms` until audio arrived, less
+    `tools_ms` while functions of ours worked, `pacing_ms` until there was enough of it for a packet
+    and the rate limit allowed one, `own_ms` until it was written.
+    `audible_ms`: to the first sound at the caller's side by the playout clock, with the network's
+    round trip as the caller's pings report it; null when nothing was heard.
+    """
+
+    at_ms: int
+    leaving_ms: int
+    audible_ms: int | None
+    endpointing_ms: int
+    model_ms: int
+    tools_ms: int
+    pacing_ms: int
+    own_ms: int
+
+
+class BargeIn(msgspec.Struct, frozen=True, kw_only=True):
+    """One interruption: ms from the start of the caller's speech, `at_ms` since `open`.
+
+    `stop_ms`: to our stop. `silent_ms`: to the last old sound at the caller's side.
+    """
+
+    at_ms: int
+    stop_ms: int
+    silent_ms: int
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """How the call came about, in ms; null for what did not happen.
+
+    `upgrade_ms`: from the upgrade request to its being admitted; `opened_ms`: from there to our
+    `opened`. Since `open`: `model_ready_ms` a configured session, `greeting_left_ms` the first
+    agent audio that left us, `greeting_heard_ms` its first sound at the caller's side.
+    `is_cold`: the process had served no call before.
+    """
+
+    is_cold: bool
+    upgrade_ms: int
+    opened_ms: int
+    model_ready_ms: int | None
+    greeting_left_ms: int | None
+    greeting_heard_ms: int | None
+
+
 class TurnData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One finished turn. Times in ms since the caller's `open`.
 
-    `text`: the words heard; `text_generated`: the agent's generated words where they differ.
+    `text`: the words heard; `text_generated`: the agent's generated words where they differ;
+    `latency`: of an agent turn that answered the caller's speech.
     """
 
     turn_id: str
@@ -106,6 +157,7 @@ class TurnData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interrupted: bool
     recognised: bool = True
     item_id: str
+    latency: AnswerLatency | msgspec.UnsetType = msgspec.UNSET
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,7 +241,8 @@ class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of the whole call; judgements live elsewhere.
 
     `bot_id` answered the call; `bot_ids` are all that served it, in order. `usage` is in the
-    provider's own names; `tokens` and `cost` are made from it.
+    provider's own names; `tokens` and `cost` are made from it. `answer_latency_ms` and
+    `barge_in_stop_ms` repeat the `leaving_ms` of `answers` and the `stop_ms` of `barge_ins`.
     """
 
     session_id: str
@@ -207,6 +260,9 @@ class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     answer_latency_ms: tuple[int, ...]
     barge_in_stop_ms: tuple[int, ...]
+    setup: Setup | None = None
+    answers: tuple[AnswerLatency, ...] = ()
+    barge_ins: tuple[BargeIn, ...] = ()
     tools: tuple[ToolUse, ...] = ()
     transport: Transport
     model: str

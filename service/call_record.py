@@ -2,8 +2,6 @@
 
 import functools
 import logging
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +11,7 @@ from service.audiohook.counters import Counters
 from service.audiohook.messages import Open
 from service.audiohook.upgrade import CallIdentity
 from service.call_events import (
+    AnswerLatency,
     CallEndedData,
     Caller,
     CallEvent,
@@ -20,7 +19,8 @@ from service.call_events import (
     EndReason,
     TurnData,
 )
-from service.outbox.port import EventSink
+from service.call_services import CallServices
+from service.logs import log_call
 from service.prices import PRICES, PricesError, PriceTable
 from service.receipt import Receipt
 from service.transcript import Turn
@@ -51,15 +51,14 @@ class CallRecord:
         session_id: str,
         identity: CallIdentity,
         opening: Open,
-        sink: EventSink,
-        wall_clock: Callable[[], datetime],
+        services: CallServices,
     ) -> None:
         self._session_id = session_id
         self._identity = identity
         self._opening = opening
-        self._sink = sink
-        self._wall_clock = wall_clock
-        self._started_at = wall_clock()
+        self._sink = services.events
+        self._wall_clock = services.wall_clock
+        self._started_at = self._wall_clock()
 
     def started(self, *, bot_id: str, setup_ms: int) -> None:
         """Emit `call.started`."""
@@ -76,8 +75,8 @@ class CallRecord:
         )
         self._emit("started", "call.started.v1", data)
 
-    def turn(self, turn: Turn) -> None:
-        """Emit `call.turn` for a finished turn."""
+    def turn(self, turn: Turn, latency: AnswerLatency | None) -> None:
+        """Emit `call.turn` for a finished turn; `latency` of one that began an answer."""
         data = TurnData(
             turn_id=f"{self._session_id}/turn/{turn.number}",
             seq=turn.number,
@@ -90,6 +89,7 @@ class CallRecord:
             interrupted=turn.was_interrupted,
             recognised=turn.is_recognised,
             item_id=turn.item_id,
+            latency=latency or msgspec.UNSET,
         )
         self._emit(f"turn/{turn.number}", "call.turn.v1", data)
 
@@ -103,7 +103,7 @@ class CallRecord:
         counters: Counters,
         output_variables: dict[str, str],
     ) -> CallEndedData:
-        """Emit `call.ended` and return its data."""
+        """Emit `call.ended`, write the call's line into the log, and return the data."""
         opening = self._opening
         data = receipt.ended(
             ids=(self._session_id, opening.conversation_id, opening.organization_id),
@@ -116,6 +116,7 @@ class CallRecord:
             prices=prices_of(),
         )
         self._emit("ended", "call.ended.v1", data)
+        log_call(data)
         return data
 
     def _emit(

@@ -162,12 +162,15 @@ class Functions:
     async def _receipted(self, tool: Tool | None, work: Awaitable[Outcome]) -> Outcome:
         """Wait for an outcome and note it; a function that the end of the call cut is noted too."""
         began, word = self._clock(), "cancelled"
+        receipt = self._turns.receipt
+        receipt.answers.tool_began(self._turns.ms(began))
         try:
             outcome = await work
             word = outcome.word
             return outcome
         finally:
-            self._turns.receipt.add_tool_use(
+            receipt.answers.tool_ended(self._turns.ms(self._clock()))
+            receipt.add_tool_use(
                 ToolUse(
                     name=tool.name if tool else "unknown",
                     at_ms=self._turns.ms(began),

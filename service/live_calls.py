@@ -7,11 +7,18 @@ from service.call import CallSession
 
 
 class LiveCalls:
-    """Counts the calls and ends them when the process must go."""
+    """Counts the calls and ends them when the process must go.
+
+    Attributes:
+        max_calls: that are taken at once.
+        is_draining: no more calls are taken.
+        served: calls that were taken since the start.
+    """
 
     def __init__(self, max_calls: int) -> None:
         self.max_calls = max_calls
         self.is_draining = False
+        self.served = 0
         self._live: dict[CallSession, str | None] = {}
 
     def __len__(self) -> int:
@@ -31,6 +38,7 @@ class LiveCalls:
     def serving(self, call: CallSession, session_id: str | None = None) -> Iterator[None]:
         """Count the call while the context lasts."""
         self._live[call] = session_id
+        self.served += 1
         try:
             yield
         finally:

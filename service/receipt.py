@@ -7,18 +7,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
+from typing import NamedTuple
 
 from service.audiohook.counters import Counters
 from service.call_events import (
+    BargeIn,
     CallEndedData,
     Cost,
     Counts,
     Disposition,
     EndReason,
+    Setup,
     ToolUse,
     Transport,
     disposition_of,
 )
+from service.latency import AnswerClock, barge_in
 from service.prices import PriceTable
 from service.transcript import Turn
 from service.usage import SpeechUse
@@ -29,16 +33,26 @@ MAX_TOOL_USES = 200
 """Bound of the list; all uses are counted."""
 
 
+class Arrival(NamedTuple):
+    """How a call came: when (monotonic seconds), and whether the process had served none before."""
+
+    at: float
+    is_cold: bool
+
+
 @dataclass(slots=True)
 class Receipt:
     """What happened on the call, as far as it has come.
 
     Attributes:
-        setup_ms: from the accepted socket to our `opened`.
+        is_cold: the process had served no call before.
+        upgrade_ms: from the upgrade request to its being admitted.
+        setup_ms: from there to our `opened`.
+        model_ready_ms: from `open` to a configured session; None before it.
         greeting_ms: from `open` to the first agent audio that left us; None before it.
-        answer_latency_ms: per agent answer, from the end of the caller's speech (by the
-            provider's clock, its closing silence taken off) to the first audio leaving us.
-        barge_in_stop_ms: per interruption, from the start of the caller's speech to our stop.
+        greeting_heard_ms: from `open` to its being audible; None before it.
+        answers: how long the caller waited for each.
+        barge_ins: the caller's interruptions.
         usage: tokens and seconds by the provider's own names, summed.
         model: the speech model in use; empty before there was one.
         transcription_models: that wrote the caller's words down, in order.
@@ -48,10 +62,14 @@ class Receipt:
         was_given_up: a silent caller was not handed to a person.
     """
 
+    is_cold: bool = False
+    upgrade_ms: int = 0
     setup_ms: int = 0
+    model_ready_ms: int | None = None
     greeting_ms: int | None = None
-    answer_latency_ms: list[int] = field(default_factory=list)
-    barge_in_stop_ms: list[int] = field(default_factory=list)
+    greeting_heard_ms: int | None = None
+    answers: AnswerClock = field(default_factory=AnswerClock)
+    barge_ins: list[BargeIn] = field(default_factory=list)
     usage: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     frames_out: int = 0
@@ -61,13 +79,16 @@ class Receipt:
     dropped_in_bytes: int = 0
     dtmf_events: int = 0
     tool_calls: int = 0
-    interruptions: int = 0
     model: str = ""
     transcription_models: list[str] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
     bot_ids: list[str] = field(default_factory=list)
     was_given_up: bool = False
-    _awaits_answer_since: int | None = None
+
+    def arrived(self, arrival: Arrival, admitted_at: float) -> None:
+        """Note how the call came, and when (on the same clock) it was admitted."""
+        self.is_cold = arrival.is_cold
+        self.upgrade_ms = round((admitted_at - arrival.at) * 1_000)
 
     def add_error(self, word: str) -> bool:
         """Note what went wrong; False when there are too many already and it was left out."""
@@ -87,24 +108,30 @@ class Receipt:
         if model and model not in self.transcription_models:
             self.transcription_models.append(model)
 
-    def caller_stopped(self, at_ms: int) -> None:
-        """Start the clock of the next answer."""
-        self._awaits_answer_since = at_ms
+    def model_is_ready(self, model: str, at_ms: int) -> None:
+        """Note the speech model in use from now on."""
+        self.model = model
+        if self.model_ready_ms is None:
+            self.model_ready_ms = at_ms
 
-    def caller_interrupted(self, spoke_at_ms: int, stopped_at_ms: int) -> None:
-        """Count an interruption of audible speech."""
-        self.interruptions += 1
-        self.barge_in_stop_ms.append(max(0, stopped_at_ms - spoke_at_ms))
+    def caller_interrupted(self, spoke_at_ms: int, stopped_at_ms: int, rtt_ms: int) -> None:
+        """Note an interruption of audible speech."""
+        self.barge_ins.append(barge_in(spoke_at_ms, stopped_at_ms, rtt_ms))
 
-    def agent_audio_left(self, size: int, at_ms: int) -> None:
-        """Count a packet of agent audio written to the caller."""
+    def agent_audio_left(self, size: int, at_ms: int, held_until_ms: int) -> None:
+        """Count a packet of agent audio that was written, and held back by pacing until then."""
         self.frames_out += 1
         self.bytes_out += size
         if self.greeting_ms is None:
             self.greeting_ms = at_ms
-        if self._awaits_answer_since is not None:
-            self.answer_latency_ms.append(max(0, at_ms - self._awaits_answer_since))
-            self._awaits_answer_since = None
+        if self.answers.is_awaited:
+            self.answers.audio_left(at_ms, held_until_ms)
+
+    def agent_audio_heard(self, item_id: str, began_ms: int, rtt_ms: int) -> None:
+        """Note when the caller heard the first sound of an item."""
+        if self.greeting_heard_ms is None:
+            self.greeting_heard_ms = began_ms + rtt_ms
+        self.answers.heard(item_id, began_ms, rtt_ms)
 
     def ended(
         self,
@@ -119,11 +146,10 @@ class Receipt:
         prices: PriceTable,
     ) -> CallEndedData:
         """Return the data of `call.ended`; `ids` are session, conversation, organization."""
-        session_id, conversation_id, org_id = ids
         return CallEndedData(
-            session_id=session_id,
-            conversation_id=conversation_id,
-            org_id=org_id,
+            session_id=ids[0],
+            conversation_id=ids[1],
+            org_id=ids[2],
             bot_id=self.bot_ids[0],
             bot_ids=tuple(self.bot_ids),
             started_at=started_at,
@@ -134,8 +160,11 @@ class Receipt:
             disposition=self._disposition(end_reason, turns),
             errors=tuple(self.errors),
             counts=self._counts(turns),
-            answer_latency_ms=tuple(self.answer_latency_ms),
-            barge_in_stop_ms=tuple(self.barge_in_stop_ms),
+            answer_latency_ms=self.answers.leaving_ms,
+            barge_in_stop_ms=tuple(barge_in.stop_ms for barge_in in self.barge_ins),
+            setup=self._setup(),
+            answers=self.answers.all,
+            barge_ins=tuple(self.barge_ins),
             tools=tuple(self.tool_uses),
             transport=self._transport(counters),
             model=self.model,
@@ -157,11 +186,21 @@ class Receipt:
             self.model, self.usage, transcription_models=self.transcription_models
         )
 
+    def _setup(self) -> Setup:
+        return Setup(
+            is_cold=self.is_cold,
+            upgrade_ms=self.upgrade_ms,
+            opened_ms=self.setup_ms,
+            model_ready_ms=self.model_ready_ms,
+            greeting_left_ms=self.greeting_ms,
+            greeting_heard_ms=self.greeting_heard_ms,
+        )
+
     def _counts(self, turns: list[Turn]) -> Counts:
         return Counts(
             turns_caller=sum(turn.speaker == "caller" for turn in turns),
             turns_agent=sum(turn.speaker == "agent" for turn in turns),
-            interruptions_by_caller=self.interruptions,
+            interruptions_by_caller=len(self.barge_ins),
             dtmf_events=self.dtmf_events,
             tool_calls=self.tool_calls,
         )

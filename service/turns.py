@@ -47,6 +47,7 @@ class Turns:
         self.caller_audio = CallerAudio()
         self.transcript = Transcript()
         self.receipt = Receipt()
+        self._answers = self.receipt.answers
         self._clips: set[str] = set()
         self._opened_at: float | None = None
         self.follow(bot)
@@ -97,16 +98,16 @@ class Turns:
         """
         match event:
             case AgentAudio():
-                return self.playout.push(event.item_id, event.pcmu)
+                return self._agent_speaks(event, now)
             case AgentAudioDone():
-                self.playout.complete(event.item_id)
+                self._agent_pauses(event, now)
             case AgentTranscript() if not event.is_final:
                 self.transcript.agent_says(event.item_id, event.text, self.ms(now))
                 return False
             case AgentTranscript():
                 self.transcript.agent_said(event.item_id, event.text, self.ms(now))
             case CallerSpeechStopped():
-                self._caller_stopped(event)
+                self._caller_stopped(event, now)
             case CallerTranscript():
                 self.transcript.caller_said(event.item_id, event.text, self.ms(now))
             case Usage():
@@ -127,10 +128,15 @@ class Turns:
         spoke_at_ms = self.caller_audio.to_call_ms(event.at_ms + self._vad.prefix_padding_ms)
         was_audible = self.playout.is_audible(now)
         if was_audible:
-            self.receipt.caller_interrupted(spoke_at_ms, self.ms(now))
+            self.receipt.caller_interrupted(spoke_at_ms, self.ms(now), self._rtt_ms)
+        self._answers.caller_started()
         heard = self.cut(now)
         self.transcript.caller_started(event.item_id, spoke_at_ms)
         return was_audible, heard
+
+    def interrupt_by_key(self, now: float) -> None:
+        """Note that a key stops the agent; call `cut` next."""
+        self.receipt.caller_interrupted(self.ms(now), self.ms(now), self._rtt_ms)
 
     def cut(self, now: float) -> list[HeardItem]:
         """Forget all speech that was not heard; return how far the provider's items were."""
@@ -161,20 +167,42 @@ class Turns:
         self.receipt.underruns = self.playout.underruns
         self.receipt.dropped_in_bytes = self.caller_audio.dropped_bytes
 
-    def _caller_stopped(self, event: CallerSpeechStopped) -> None:
+    def packet_left(self, size: int, now: float) -> None:
+        """Note that a packet of agent speech was written to the caller."""
+        self.receipt.agent_audio_left(size, self.ms(now), self.ms(self.playout.held_until))
+
+    @property
+    def _rtt_ms(self) -> int:
+        return round(self.playout.rtt_s * 1_000)
+
+    def _agent_speaks(self, event: AgentAudio, now: float) -> bool:
+        is_news = self.playout.push(event.item_id, event.pcmu)
+        if self._answers.is_awaited:
+            self._answers.audio_came(event.item_id, self.ms(now), is_news=is_news)
+        return is_news
+
+    def _agent_pauses(self, event: AgentAudioDone, now: float) -> None:
+        self.playout.complete(event.item_id)
+        if self._answers.is_awaited:
+            self._answers.audio_ended(self.ms(now))
+
+    def _caller_stopped(self, event: CallerSpeechStopped, now: float) -> None:
         # The provider waits for this much silence before it says that the caller is done.
         ended_at_ms = self.caller_audio.to_call_ms(event.at_ms - self._vad.silence_duration_ms)
         self.transcript.caller_stopped(event.item_id, ended_at_ms)
         if not self._is_transcribed:
             self.transcript.caller_said(event.item_id, None, ended_at_ms)
-        self.receipt.caller_stopped(ended_at_ms)
+        self._answers.caller_stopped(ended_at_ms, self.ms(now))
 
     def _agent_heard(self, item: HeardItem, now: float) -> None:
+        start_ms = self.ms(now if item.started_at is None else item.started_at)
+        if item.started_at is not None:
+            self.receipt.agent_audio_heard(item.item_id, start_ms, self._rtt_ms)
         self.transcript.agent_heard(
             item.item_id,
             heard_ms=item.heard_ms,
             received_ms=item.received_ms,
-            start_ms=self.ms(now if item.started_at is None else item.started_at),
+            start_ms=start_ms,
             end_ms=self.ms(now if item.ended_at is None else item.ended_at),
             cut=not item.was_heard_in_full,
             is_complete=item.is_complete,

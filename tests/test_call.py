@@ -22,7 +22,7 @@ from service.call_services import CallServices
 from service.dtmf import DigitRules
 from service.farewell import SAY_DEADLINE_S
 from service.outputs import MASK
-from service.receipt import MAX_ERRORS
+from service.receipt import MAX_ERRORS, Arrival
 from service.silence import SilencePolicy
 from service.speech import port as speech
 from service.tools.call_control import control_tools
@@ -126,7 +126,9 @@ class Studio:
     async def run(self) -> None:
         """Serve the call; what it raises is kept."""
         identity = CallIdentity(SETUP.session_id, SETUP.organization_id, None, None, "default")
-        self.call = CallSession(await self.line.accept(), identity, self._services)
+        self.call = CallSession(
+            await self.line.accept(), identity, self._services, Arrival(self.clock(), is_cold=True)
+        )
         self.line.news.set()
         try:
             await self.call.run()

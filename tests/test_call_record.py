@@ -9,8 +9,9 @@ import pytest
 from service.audiohook.counters import Counters
 from service.audiohook.messages import Open
 from service.audiohook.upgrade import CallIdentity
-from service.call_events import CallEvent, to_json
+from service.call_events import AnswerLatency, CallEvent, to_json
 from service.call_record import CallRecord, prices_of
+from service.call_services import CallServices
 from service.prices import PriceTable
 from service.receipt import Receipt
 from service.transcript import Turn
@@ -22,6 +23,8 @@ from tests.contracts.event_examples import (
     PARTICIPANT,
     SESSION,
 )
+from tests.fake_speech import FakeProvider
+from tests.plain_bot import Bots
 
 IDENTITY = CallIdentity(
     session_id=SESSION,
@@ -74,7 +77,15 @@ def sink() -> Sink:
 
 @pytest.fixture
 def record(sink: Sink) -> CallRecord:
-    return CallRecord(SESSION, IDENTITY, OPENING, sink, Ticking())
+    services = CallServices(
+        bots=Bots(),
+        speech=FakeProvider(),
+        events=sink,
+        max_call_s=600.0,
+        clock=lambda: 0.0,
+        wall_clock=Ticking(),
+    )
+    return CallRecord(SESSION, IDENTITY, OPENING, services)
 
 
 def end(record: CallRecord) -> None:
@@ -94,8 +105,8 @@ def written(sink: Sink) -> list[dict[str, object]]:
 
 def test_id_is_made_of_session_kind_and_number(sink: Sink, record: CallRecord):
     record.started(bot_id="default", setup_ms=5)
-    record.turn(Turn(1, "agent", "a", 0, 0))
-    record.turn(Turn(2, "caller", "c", 0, 0))
+    record.turn(Turn(1, "agent", "a", 0, 0), None)
+    record.turn(Turn(2, "caller", "c", 0, 0), None)
     end(record)
 
     assert [(event.id, event.type) for event in sink.events] == [
@@ -108,7 +119,7 @@ def test_id_is_made_of_session_kind_and_number(sink: Sink, record: CallRecord):
 
 def test_every_event_names_its_call(sink: Sink, record: CallRecord):
     record.started(bot_id="default", setup_ms=5)
-    record.turn(Turn(1, "agent", "a", 0, 0))
+    record.turn(Turn(1, "agent", "a", 0, 0), None)
     end(record)
 
     assert {(event.subject, event.sessionid, event.orgid) for event in sink.events} == {
@@ -162,7 +173,17 @@ def test_turn_tells_what_was_heard_beside_what_was_generated(sink: Sink, record:
             heard="one two",
             heard_ms=800,
             was_interrupted=True,
-        )
+        ),
+        AnswerLatency(
+            at_ms=0,
+            leaving_ms=95,
+            audible_ms=100,
+            endpointing_ms=50,
+            model_ms=30,
+            tools_ms=0,
+            pacing_ms=10,
+            own_ms=5,
+        ),
     )
 
     (event,) = written(sink)
@@ -177,11 +198,21 @@ def test_turn_tells_what_was_heard_beside_what_was_generated(sink: Sink, record:
         "heard_ms": 800,
         "interrupted": True,
         "item_id": "item_1",
+        "latency": {
+            "at_ms": 0,
+            "leaving_ms": 95,
+            "audible_ms": 100,
+            "endpointing_ms": 50,
+            "model_ms": 30,
+            "tools_ms": 0,
+            "pacing_ms": 10,
+            "own_ms": 5,
+        },
     }
 
 
 def test_generated_words_are_told_only_where_they_differ(sink: Sink, record: CallRecord):
-    record.turn(Turn(1, "caller", "c", 0, 9, text="Hi", heard="Hi", is_recognised=False))
+    record.turn(Turn(1, "caller", "c", 0, 9, text="Hi", heard="Hi", is_recognised=False), None)
 
     (event,) = written(sink)
     assert isinstance(event["data"], dict)

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from service.audiohook.counters import Counters
-from service.call_events import CallEndedData, EndReason, ToolUse, Transport
+from service.call_events import BargeIn, CallEndedData, EndReason, Setup, ToolUse, Transport
 from service.prices import PriceTable
-from service.receipt import MAX_ERRORS, MAX_TOOL_USES, Receipt, was_last_word_heard
+from service.receipt import MAX_ERRORS, MAX_TOOL_USES, Arrival, Receipt, was_last_word_heard
 from service.transcript import Speaker, Turn
 from service.turns import Turns
 from tests.contracts.event_examples import AT
@@ -42,56 +42,51 @@ def test_greeting_is_timed_by_the_first_audio_that_leaves():
     receipt = Receipt()
     unsaid = end(receipt).greeting_ms
 
-    receipt.agent_audio_left(800, 450)
-    receipt.agent_audio_left(1_600, 500)
+    receipt.agent_audio_left(800, 450, 0)
+    receipt.agent_audio_left(1_600, 500, 0)
 
     assert unsaid is None
     assert end(receipt).greeting_ms == 450
 
 
-def test_answer_is_timed_from_the_end_of_the_callers_speech():
-    receipt = Receipt()
-
-    receipt.agent_audio_left(800, 100)
-    receipt.caller_stopped(2_000)
-    receipt.agent_audio_left(800, 2_700)
-    receipt.agent_audio_left(800, 2_800)
-    receipt.caller_stopped(5_000)
-    receipt.agent_audio_left(800, 5_600)
-
-    assert end(receipt).answer_latency_ms == (700, 600)
-
-
-def test_caller_who_goes_on_speaking_is_answered_from_the_last_word():
-    receipt = Receipt()
-
-    receipt.caller_stopped(2_000)
-    receipt.caller_stopped(3_000)
-    receipt.agent_audio_left(800, 3_400)
-
-    assert end(receipt).answer_latency_ms == (400,)
-
-
-def test_latency_is_never_negative():
-    """The provider's clock is mapped to ours, within a frame."""
-    receipt = Receipt()
-
-    receipt.caller_stopped(2_000)
-    receipt.agent_audio_left(800, 1_990)
-    receipt.caller_interrupted(3_000, 2_950)
-
-    assert end(receipt).answer_latency_ms == (0,)
-    assert end(receipt).barge_in_stop_ms == (0,)
-
-
 def test_interruptions_are_counted_and_timed():
     receipt = Receipt()
 
-    receipt.caller_interrupted(1_000, 1_250)
-    receipt.caller_interrupted(4_000, 4_100)
+    receipt.caller_interrupted(1_000, 1_250, 0)
+    receipt.caller_interrupted(4_000, 4_100, 40)
 
     assert end(receipt).barge_in_stop_ms == (250, 100)
     assert end(receipt).counts.interruptions_by_caller == 2
+    assert end(receipt).barge_ins[1] == BargeIn(at_ms=4_000, stop_ms=100, silent_ms=140)
+
+
+def test_setup_is_told_step_by_step():
+    receipt = Receipt(setup_ms=30)
+    receipt.arrived(Arrival(5.0, is_cold=True), 5.012)
+    before = end(receipt).setup
+    receipt.model_is_ready("model", 400)
+    receipt.agent_audio_left(800, 700, 0)
+    receipt.agent_audio_heard("greeting", 710, rtt_ms=60)
+    receipt.model_is_ready("another model", 9_000)
+
+    assert before == Setup(
+        is_cold=True, upgrade_ms=12, opened_ms=30,
+        model_ready_ms=None, greeting_left_ms=None, greeting_heard_ms=None,
+    )  # fmt: skip
+    assert end(receipt).setup == Setup(
+        is_cold=True, upgrade_ms=12, opened_ms=30,
+        model_ready_ms=400, greeting_left_ms=700, greeting_heard_ms=770,
+    )  # fmt: skip
+
+
+def test_lists_of_latencies_repeat_the_details():
+    receipt = Receipt()
+    receipt.answers.caller_stopped(2_000, 2_500)
+    receipt.answers.audio_came("a", 2_600, is_news=True)
+    receipt.agent_audio_left(800, 2_700, 0)
+
+    assert end(receipt).answer_latency_ms == (700,)
+    assert [answer.leaving_ms for answer in end(receipt).answers] == [700]
 
 
 def test_counts_of_both_sides_come_from_the_turns():
@@ -105,8 +100,8 @@ def test_counts_of_both_sides_come_from_the_turns():
 
 def test_transport_tells_both_directions():
     receipt = Receipt(underruns=4, rate_limited=1, dropped_in_bytes=1_607)
-    receipt.agent_audio_left(800, 0)
-    receipt.agent_audio_left(1_600, 0)
+    receipt.agent_audio_left(800, 0, 0)
+    receipt.agent_audio_left(1_600, 0, 0)
 
     transport = end(receipt, counters=Counters(audio_frames_in=7, audio_bytes_in=99)).transport
 

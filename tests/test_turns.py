@@ -5,6 +5,7 @@ import pytest
 from service.audio.playout import HeardItem
 from service.audiohook.messages import Ping, PlaybackCompleted, PlaybackStarted
 from service.bots.port import Greeting, VoiceActivity
+from service.call_events import BargeIn
 from service.speech.port import (
     AgentAudio,
     AgentAudioDone,
@@ -208,8 +209,7 @@ def test_interruption_is_timed_from_the_speech_to_the_stop():
 
     call.interrupt("c", spoke_ms=400, noticed_ms=600)
 
-    assert call.turns.receipt.interruptions == 1
-    assert call.turns.receipt.barge_in_stop_ms == [200]
+    assert call.turns.receipt.barge_ins == [BargeIn(at_ms=400, stop_ms=200, silent_ms=200)]
 
 
 def test_caller_who_speaks_into_silence_interrupts_nobody():
@@ -220,7 +220,7 @@ def test_caller_who_speaks_into_silence_interrupts_nobody():
     was_audible, heard = call.interrupt("c", spoke_ms=1_800, noticed_ms=1_900)
 
     assert (was_audible, heard) == (False, [])
-    assert call.turns.receipt.interruptions == 0
+    assert call.turns.receipt.barge_ins == []
     assert [turn.was_interrupted for turn in call.finished()] == [False]
 
 
@@ -255,9 +255,11 @@ def test_answer_is_timed_from_the_end_of_the_callers_speech():
     call.hear(2_000)
     call.turns.take(CallerSpeechStopped("c", 1_900), call.at(1_950))
 
-    call.turns.receipt.agent_audio_left(800, 2_100)
+    call.turns.take(AgentAudio("a", bytes(800)), call.at(2_050))
+    call.turns.packet_left(800, call.at(2_100))
 
-    assert call.turns.receipt.answer_latency_ms == [700]
+    (answer,) = call.turns.receipt.answers.all
+    assert (answer.at_ms, answer.leaving_ms) == (1_400, 700)
 
 
 def test_usage_is_summed():
@@ -301,7 +303,7 @@ def test_hang_up_cuts_what_was_being_said():
 
     (turn,) = call.finished()
     assert (turn.heard, turn.was_interrupted) == ("one two", True)
-    assert call.turns.receipt.interruptions == 0
+    assert call.turns.receipt.barge_ins == []
 
 
 def test_end_writes_the_counts_of_the_buffers_into_the_receipt():

@@ -90,12 +90,19 @@ class PlayoutBuffer:
 
     `push` what the provider yields, `pop` packets for the wire, `clear` on barge-in, and tell it
     of the caller's playback events. Items are played in the order of their first `push`.
+
+    Attributes:
+        rtt_s: the network's round trip to the caller's side, in seconds.
+        dropped_bytes: speech that was too much to keep.
+        underruns: how often the caller heard a gap within an answer.
+        held_until: moment until which the limits held back the packet that waits or left last.
     """
 
     def __init__(self) -> None:
         self.rtt_s = 0.0
         self.dropped_bytes = 0
         self.underruns = 0
+        self.held_until = 0.0
         self._items: dict[str, _Item] = {}
         self._queue: deque[tuple[_Item, memoryview]] = deque()
         self._waiting = 0
@@ -152,7 +159,11 @@ class PlayoutBuffer:
         if not self._queue:
             return math.inf
         wait_s = self._wait_s(now)
-        return wait_s if wait_s > _TICK_S else self._take(now)
+        if wait_s <= _TICK_S:
+            return self._take(now)
+        if wait_s < math.inf:
+            self.held_until = now + wait_s
+        return wait_s
 
     def clear(self, now: float) -> list[HeardItem]:
         """Forget all speech that was not heard and report the items that it belonged to.
@@ -216,6 +227,9 @@ class PlayoutBuffer:
             return
         self._is_confirmed = True
         start = max(self._episode_start, now - self.rtt_s)
+        for item in self._items.values():
+            if item.started_at == self._episode_start:  # its first sound came as late as that
+                item.started_at = start
         # Never behind what was already counted as heard: heard words do not become unheard.
         self._episode_start = min(start, now - self._passed / BYTES_PER_S)
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 from service.call_events import (
+    AnswerLatency,
+    BargeIn,
     CallEndedData,
     Caller,
     CallEvent,
@@ -10,6 +12,7 @@ from service.call_events import (
     Cost,
     CostParts,
     Counts,
+    Setup,
     Tokens,
     ToolUse,
     Transport,
@@ -91,6 +94,37 @@ ENDED = CallEvent(
         ),
         answer_latency_ms=(640, 712),
         barge_in_stop_ms=(180,),
+        setup=Setup(
+            is_cold=False,
+            upgrade_ms=12,
+            opened_ms=41,
+            model_ready_ms=385,
+            greeting_left_ms=None,
+            greeting_heard_ms=None,
+        ),
+        answers=(
+            AnswerLatency(
+                at_ms=8_120,
+                leaving_ms=640,
+                audible_ms=735,
+                endpointing_ms=505,
+                model_ms=121,
+                tools_ms=0,
+                pacing_ms=12,
+                own_ms=2,
+            ),
+            AnswerLatency(
+                at_ms=30_900,
+                leaving_ms=712,
+                audible_ms=None,
+                endpointing_ms=510,
+                model_ms=150,
+                tools_ms=50,
+                pacing_ms=0,
+                own_ms=2,
+            ),
+        ),
+        barge_ins=(BargeIn(at_ms=31_700, stop_ms=180, silent_ms=265),),
         tools=(
             ToolUse(name="switch_bot", at_ms=20_500, outcome="ok", duration_ms=3),
             ToolUse(name="stock", at_ms=31_250, outcome="failed", server="shop"),
