@@ -14,6 +14,7 @@ from service.app import create_app, unix_now, utc_now
 from service.call_services import CallServices
 from service.gate import Gate
 from service.live_calls import LiveCalls
+from service.observers import ObservedSink
 from service.server import CallServer, make_server
 from service.settings import Settings, SettingsError
 
@@ -31,7 +32,7 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     server = build(settings)
     try:
-        server.run()
+        server.run(server.bind())
     except SystemExit:  # uvicorn could not start, and has said why
         return 1
     return 1 if server.has_cut_calls else 0
@@ -51,6 +52,7 @@ def build(settings: Settings) -> CallServer:
     secrets = wiring.make_secrets(settings)
     if secrets is None:
         logs.warn_anonymous()
+    calls = LiveCalls(settings.max_calls)
     kinds = wiring.make_tool_kinds(settings)
     bots = wiring.make_bots(settings, kinds)
     gate = Gate(
@@ -60,23 +62,31 @@ def build(settings: Settings) -> CallServer:
         wall_clock=unix_now,
         knows_bot=bots.knows if settings.unknown_bot == "refuse" else None,
     )
+    monitoring = wiring.make_monitoring(settings, calls, gate.counts, utc_now)
     services = CallServices(
         bots=bots,
         speech=wiring.make_speech(settings),
-        events=wiring.make_events(settings),
+        events=ObservedSink(wiring.make_events(settings), *monitoring.observers),
         max_call_s=settings.max_call_s,
         clock=time.monotonic,
         wall_clock=utc_now,
     )
-    calls = LiveCalls(settings.max_calls)
     app = create_app(
         gate=gate,
         calls=calls,
         services=services,
         providers=(settings.speech_provider,),
+        monitoring=monitoring,
         closing=[kind.aclose for kind in kinds.values()],
     )
-    return make_server(app, calls, host=settings.host, port=settings.port, drain_s=settings.drain_s)
+    return make_server(
+        app,
+        calls,
+        host=settings.host,
+        port=settings.port,
+        drain_s=settings.drain_s,
+        further_port=None if settings.metrics_port == settings.port else settings.metrics_port,
+    )
 
 
 if __name__ == "__main__":

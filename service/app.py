@@ -20,8 +20,10 @@ from service.call_services import CallServices
 from service.gate import Gate, Refused
 from service.live_calls import LiveCalls
 from service.logs import call_id
+from service.monitoring import MetricsPage, Monitoring
 from service.receipt import Arrival
 
+NO_MONITORING = Monitoring()
 RETRY_AFTER_S = 5
 """Told to callers that we cannot take: by then another instance may have started."""
 
@@ -44,6 +46,7 @@ def create_app(
     calls: LiveCalls,
     services: CallServices,
     providers: tuple[str, ...],
+    monitoring: Monitoring = NO_MONITORING,
     closing: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> Starlette:
     """Return the application.
@@ -53,6 +56,7 @@ def create_app(
         calls: that are live.
         services: what each call uses.
         providers: names that `/readyz` shows.
+        monitoring: what goes on beside the calls, and what `/metrics` shows.
         closing: what is to be done after the last call.
     """
     door = _Door(gate, calls, services)
@@ -60,9 +64,10 @@ def create_app(
         routes=[
             Route("/livez", _livez),
             Route("/readyz", _readyz_of(calls, providers)),
+            *([Route("/metrics", _metrics_of(monitoring.page))] if monitoring.page else ()),
             Route("/audiohook{rest:path}", _not_a_socket),
         ],
-        lifespan=_lifespan_of(services, closing),
+        lifespan=_lifespan_of(services, (services.bots.watch, *monitoring.watching), closing),
     )
     app.router.redirect_slashes = False  # Genesys follows no redirects
     app.router.default = door
@@ -129,6 +134,7 @@ class _Door:
                 _log.exception("a call failed inside")
 
     async def _refuse_for_now(self, socket: WebSocket) -> None:
+        self._calls.turned_away += 1
         _log.warning(
             "an upgrade was refused: no room",
             extra={"calls": len(self._calls), "draining": self._calls.is_draining},
@@ -139,6 +145,10 @@ class _Door:
 async def _deny(socket: WebSocket, status: int, body: str, retry_after_s: int | None) -> None:
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     await socket.send_denial_response(PlainTextResponse(body + "\n", status, headers))
+
+
+async def _run(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
 
 
 async def _livez(_: Request) -> Response:
@@ -161,6 +171,16 @@ def _readyz_of(
     return readyz
 
 
+def _metrics_of(page: MetricsPage) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(request: Request) -> Response:
+        if page.port not in (None, request.scope["server"][1]):
+            return PlainTextResponse("Not Found\n", 404)
+        body, content_type = page.render(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
+
+    return metrics
+
+
 async def _not_a_socket(request: Request) -> Response:
     """Answer plain HTTP on the WebSocket's paths (bad inputs 1 and 2)."""
     if request.method == "GET":
@@ -170,15 +190,18 @@ async def _not_a_socket(request: Request) -> Response:
 
 
 def _lifespan_of(
-    services: CallServices, closing: Sequence[Callable[[], Awaitable[None]]]
+    services: CallServices,
+    watching: Sequence[Callable[[], Awaitable[None]]],
+    closing: Sequence[Callable[[], Awaitable[None]]],
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await services.events.start()
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(services.bots.watch())
+            tasks = [group.create_task(_run(watch)) for watch in watching]
             yield
-            watching.cancel()
+            for task in tasks:
+                task.cancel()
         await services.events.aclose()
         for close in closing:
             await close()

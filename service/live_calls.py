@@ -13,12 +13,13 @@ class LiveCalls:
         max_calls: that are taken at once.
         is_draining: no more calls are taken.
         served: calls that were taken since the start.
+        turned_away: upgrades that found no room since the start.
     """
 
     def __init__(self, max_calls: int) -> None:
         self.max_calls = max_calls
         self.is_draining = False
-        self.served = 0
+        self.served = self.turned_away = 0
         self._live: dict[CallSession, str | None] = {}
 
     def __len__(self) -> int:

@@ -6,7 +6,9 @@ Loggers write a static message and fields (`extra`); ids and counts only, never 
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import datetime
 from time import gmtime
 
 import msgspec
@@ -16,6 +18,9 @@ from service.settings import LogFormat, LogLevel
 
 call_id: ContextVar[str] = ContextVar("call_id", default="")
 """Session id of the call that the running task serves; empty outside calls."""
+
+NAMESPACE = "AudioConnectorBridge"
+"""Of the metrics in CloudWatch."""
 
 _log = logging.getLogger(__name__)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -41,6 +46,14 @@ def log_call(ended: CallEndedData) -> None:
     facts = msgspec.to_builtins(ended)
     del facts["output_variables"]  # written by the model, may quote the caller
     _log.info("call ended", extra=facts)
+
+
+def log_cloudwatch(figures: Mapping[str, float], at: datetime) -> None:
+    """Write figures as CloudWatch metrics: in JSON the line has its embedded metric format."""
+    metrics = [{"Name": name} for name in figures]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics}
+    about = {"Timestamp": round(at.timestamp() * 1_000), "CloudWatchMetrics": [directive]}
+    _log.info("metrics", extra={"_aws": about, **figures})
 
 
 def log_no_call(*, is_probe: bool, errors: list[str]) -> None:

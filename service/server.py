@@ -6,6 +6,7 @@ let calls end and stop then. Bad input numbers refer to the AudioHook specificat
 
 import asyncio
 import logging
+import socket
 from types import FrameType
 from typing import Any
 
@@ -143,14 +144,41 @@ class CallServer(uvicorn.Server):
     it as it stands.
     """
 
-    def __init__(self, config: uvicorn.Config, calls: LiveCalls, drain_s: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        calls: LiveCalls,
+        drain_s: float,
+        further_port: int | None = None,
+    ) -> None:
+        """`further_port` is listened on as well."""
         super().__init__(config)
+        self._further_port = further_port
         self.has_cut_calls = False
         self._calls = calls
         self._drain_s = drain_s
         self._drain_began_at: float | None = None
         self._is_cut_wanted = False
         self._cut_at: float | None = None
+
+    def bind(self) -> list[socket.socket] | None:
+        """Return the sockets to run with; None when uvicorn can make the only one by itself.
+
+        Raises:
+            SystemExit: a port cannot be had, which was logged.
+        """
+        if self._further_port is None:
+            return None
+        further = uvicorn.Config(
+            self.config.app, host=self.config.host, port=self._further_port, log_config=None
+        )
+        return [self.config.bind_socket(), further.bind_socket()]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if sockets and self.started:
+            self._log_started_message(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal; uvicorn's own way would close the sockets of live calls."""
@@ -195,9 +223,15 @@ class CallServer(uvicorn.Server):
 
 
 def make_server(
-    app: ASGIApp, calls: LiveCalls, *, host: str, port: int, drain_s: float
+    app: ASGIApp,
+    calls: LiveCalls,
+    *,
+    host: str,
+    port: int,
+    drain_s: float,
+    further_port: int | None = None,
 ) -> CallServer:
-    """Return the server for an application, with all its bounds set."""
+    """Return the server for an application, with all its bounds set; run it with its `bind()`."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -213,7 +247,7 @@ def make_server(
         server_header=False,
         lifespan="on",
     )
-    return CallServer(config, calls, drain_s)
+    return CallServer(config, calls, drain_s, further_port)
 
 
 def _is_utf8(data: bytes) -> bool:

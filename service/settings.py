@@ -17,11 +17,13 @@ SpeechProviderName = Literal["openai", "azure"]
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["info", "debug", "warning", "error"]
 UnknownBot = Literal["default", "refuse"]
+MetricsMode = Literal["on", "emf", "off"]
 
 # The first of each is the default.
 SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure")
 LOG_FORMATS: tuple[LogFormat, ...] = ("json", "text")
 LOG_LEVELS: tuple[LogLevel, ...] = ("info", "debug", "warning", "error")
+METRICS: tuple[MetricsMode, ...] = ("on", "emf", "off")
 UNKNOWN_BOT: tuple[UnknownBot, ...] = ("default", "refuse")
 VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse",
@@ -49,6 +51,8 @@ class Settings:
     host: str
     port: int
     public_host: str | None
+    metrics: MetricsMode
+    metrics_port: int | None
     log_format: LogFormat
     log_level: LogLevel
 
@@ -118,6 +122,8 @@ class _Reader:
             host=self._text("HOST", "0.0.0.0"),
             port=self._integer("PORT", 8080, 0, 65_535),
             public_host=self._text("PUBLIC_HOST", "") or None,
+            metrics=self._choice("METRICS", METRICS),
+            metrics_port=self._integer("METRICS_PORT", 0, 0, 65_535) or None,
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS),
             speech_provider=self._choice("SPEECH_PROVIDER", SPEECH_PROVIDERS),

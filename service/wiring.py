@@ -3,11 +3,16 @@
 They are imported when they are chosen, so that what a deployment does not use costs no start-up.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.bots.port import BotsError, BotService
+from service.gate import GateCounts
+from service.live_calls import LiveCalls
+from service.monitoring import MetricsPage, Monitoring, log_active_calls
 from service.outbox.port import EventSink
 from service.secrets.port import SecretsError
 from service.settings import VOICES, Settings
@@ -107,6 +112,23 @@ def make_events(settings: Settings) -> EventSink:
 
     scheme, _, argument = settings.events_url.partition(":")
     return NoSink() if scheme == "off" else JsonLinesSink(Path(argument))
+
+
+def make_monitoring(
+    settings: Settings, calls: LiveCalls, gate: GateCounts, wall_clock: Callable[[], datetime]
+) -> Monitoring:
+    """Return what watches the service from the side."""
+    if settings.metrics == "off":
+        return Monitoring()
+    from service.loop_lag import LoopLag
+    from service.metrics import Metrics
+
+    metrics = Metrics(calls, gate)
+    watching: list[Callable[[], Awaitable[None]]] = [LoopLag(metrics.lag.observe).watch]
+    if settings.metrics == "emf":
+        watching.append(functools.partial(log_active_calls, calls, wall_clock))
+    page = MetricsPage(metrics.page, settings.metrics_port)
+    return Monitoring(page, (metrics.observe,), tuple(watching))
 
 
 def problems_of(settings: Settings) -> list[str]:
