@@ -4,9 +4,10 @@ Both ends of all calls live in this process, so that one clock times what lies b
 """
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 
 from scripts.benchmark.caller import Heard, LeanCaller
@@ -80,8 +81,20 @@ class Round:
     answers_lost: int
 
 
-async def measure(name: TargetName, plan: Plan) -> Round:
+async def measure(
+    name: TargetName,
+    plan: Plan,
+    *,
+    settings: Mapping[str, str] | None = None,
+    beside: Callable[[Target], Coroutine[None, None, None]] | None = None,
+) -> Round:
     """Return what a target costs under the plan's load.
+
+    Args:
+        name: of the target.
+        plan: of the load.
+        settings: on top of the usual ones.
+        beside: what goes on with the target while it is measured, until it is cancelled.
 
     Raises:
         TargetError: the target failed, refused a call or did not answer one.
@@ -90,8 +103,8 @@ async def measure(name: TargetName, plan: Plan) -> Round:
     model = LeanModel(up, down)
     await model.start()
     try:
-        async with running(name, model.base_url) as target:
-            load = _Load(plan, model, up, down)
+        async with running(name, model.base_url, settings) as target:
+            load = _Load(plan, model, up, down, beside)
             return await load.run(target)
     finally:
         await model.aclose()
@@ -136,8 +149,16 @@ class _Usage:
 
 
 class _Load:
-    def __init__(self, plan: Plan, model: LeanModel, up: Crossings, down: Crossings) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        model: LeanModel,
+        up: Crossings,
+        down: Crossings,
+        beside: Callable[[Target], Coroutine[None, None, None]] | None,
+    ) -> None:
         self._plan = plan
+        self._beside = beside
         self._model = model
         self._up = up
         self._down = down
@@ -185,7 +206,10 @@ class _Load:
     async def _window(self, target: Target) -> tuple[_Usage, int]:
         self._count(True)
         before = _Usage.now(target)
+        company = asyncio.create_task(self._beside(target)) if self._beside else None
         await asyncio.sleep(self._plan.seconds)
+        if company:
+            await _end_of(company)
         used = _Usage.now(target).since(before)
         self._count(False)
         return used, target.rss_bytes()
@@ -228,6 +252,13 @@ async def _together(acts: Iterable[Coroutine[None, None, None]]) -> None:
                 group.create_task(act)
     except ExceptionGroup as failures:
         raise TargetError(f"a call failed: {failures.exceptions[0]!r}") from failures
+
+
+async def _end_of(company: asyncio.Task[None]) -> None:
+    """End what went on beside the load; what failed in it is raised."""
+    company.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await company
 
 
 def _unix_s() -> int:

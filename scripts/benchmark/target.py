@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +41,13 @@ class Target:
     Attributes:
         url: where callers connect to.
         ready_s: from its start until it took calls.
+        port: that it listens on.
     """
 
     process: asyncio.subprocess.Process
     url: str
     ready_s: float
+    port: int
 
     def cpu_s(self) -> float:
         """Return the seconds of processor that it has used, in user and in system mode.
@@ -65,8 +67,12 @@ class Target:
 
 
 @asynccontextmanager
-async def running(name: TargetName, model_url: str) -> AsyncIterator[Target]:
+async def running(
+    name: TargetName, model_url: str, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Target]:
     """Start a target that talks to the model at `model_url`; end it afterwards.
+
+    `settings` come on top of those of a usual deployment.
 
     Raises:
         TargetError: it did not become ready in time.
@@ -78,14 +84,14 @@ async def running(name: TargetName, model_url: str) -> AsyncIterator[Target]:
         process = await asyncio.create_subprocess_exec(
             *_command(name, port, model_url),
             cwd=directory,
-            env=_environment(port, model_url),
+            env=_environment(port, model_url) | dict(settings or {}),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=2,
         )
         try:
             await _wait_until_ready(process, port, is_service=name == "service")
             ready_s = time.monotonic() - started_at
-            yield Target(process, f"ws://127.0.0.1:{port}/audiohook", ready_s)
+            yield Target(process, f"ws://127.0.0.1:{port}/audiohook", ready_s, port)
         finally:
             await _end(process)
 
