@@ -9,8 +9,10 @@ from service.agent import Agent
 from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.bots.port import Bot, BotService
+from service.budget import Budget
 from service.ending import Ending
 from service.functions import CallFacts
+from service.prices import PriceTable
 from service.silence import SilencePolicy
 from service.speech import port as speech
 from service.turns import Turns
@@ -75,6 +77,7 @@ class TypedCall:
             bots=patient,
             turns=self._turns,
             ending=self._ending,
+            budget=Budget(0.0, PriceTable),
             stop_speech=self._nothing_to_stop,
             wake=self._wake,
             clock=clock,

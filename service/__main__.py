@@ -11,10 +11,12 @@ from pathlib import Path
 
 from service import logs, wiring
 from service.app import create_app, unix_now, utc_now
+from service.bots.port import BotService
 from service.call_services import CallServices
 from service.gate import Gate
 from service.live_calls import LiveCalls
 from service.observers import ObservedSink
+from service.secrets.port import SecretService
 from service.server import CallServer, make_server
 from service.settings import Settings, SettingsError
 
@@ -55,19 +57,14 @@ def build(settings: Settings) -> CallServer:
     calls = LiveCalls(settings.max_calls)
     kinds = wiring.make_tool_kinds(settings)
     bots = wiring.make_bots(settings, kinds)
-    gate = Gate(
-        secrets=secrets,
-        public_host=settings.public_host,
-        allow_anonymous=settings.allow_anonymous,
-        wall_clock=unix_now,
-        knows_bot=bots.knows if settings.unknown_bot == "refuse" else None,
-    )
+    gate = _make_gate(settings, secrets, bots)
     monitoring = wiring.make_monitoring(settings, calls, gate.counts, utc_now)
     services = CallServices(
         bots=bots,
         speech=wiring.make_speech(settings),
         events=ObservedSink(wiring.make_events(settings), *monitoring.observers),
         max_call_s=settings.max_call_s,
+        budget_usd=settings.budget_usd,
         clock=time.monotonic,
         wall_clock=utc_now,
     )
@@ -85,7 +82,17 @@ def build(settings: Settings) -> CallServer:
         host=settings.host,
         port=settings.port,
         drain_s=settings.drain_s,
-        further_port=None if settings.metrics_port == settings.port else settings.metrics_port,
+        further_port=settings.metrics_port,
+    )
+
+
+def _make_gate(settings: Settings, secrets: SecretService | None, bots: BotService) -> Gate:
+    return Gate(
+        secrets=secrets,
+        public_host=settings.public_host,
+        allow_anonymous=settings.allow_anonymous,
+        wall_clock=unix_now,
+        knows_bot=bots.knows if settings.unknown_bot == "refuse" else None,
     )
 
 

@@ -6,6 +6,7 @@ the line; the parts are `conversation`, `functions`, `keypad`, `manners`, `succe
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import assert_never
@@ -13,6 +14,7 @@ from typing import assert_never
 from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.bots.port import Bot, BotService
+from service.budget import WARNING, Budget
 from service.call_events import EndReason
 from service.commands import Commands, Stage
 from service.conversation import Conversation
@@ -27,6 +29,7 @@ from service.succession import Succession
 from service.tools import port as tools
 from service.turns import Turns
 
+_log = logging.getLogger(__name__)
 LAST_WORD_S = 1.0
 """Whoever speaks over the last second of a goodbye says goodbye as well."""
 
@@ -45,14 +48,15 @@ class Agent:
         bots: BotService,
         turns: Turns,
         ending: Ending,
+        budget: Budget,
         stop_speech: Callable[[float], Awaitable[None]],
         wake: Alarm,
         clock: Callable[[], float],
     ) -> None:
-        """Wait for the call to open.
+        """Wait for the call to open; `bot` will answer it, as far as is known.
 
-        `bot` will answer, as far as it is known. `stop_speech` cuts what the caller hears at a
-        moment, `wake` is rung to have `on_time` called soon, `clock` gives monotonic seconds.
+        `stop_speech` cuts what the caller hears at a moment, `wake` is rung to have `on_time`
+        called soon, `clock` gives monotonic seconds.
         """
         self._stage = Stage(
             bot=bot,
@@ -64,9 +68,8 @@ class Agent:
             clock=clock,
         )
         self.keypad, self._conversation = self._stage.keypad, self._stage.conversation
-        self._turns, self._ending, self._clock = turns, ending, clock
-        self._stop_speech, self._wake = stop_speech, wake
-        self._manners = Manners(bot)
+        self._turns, self._ending, self._clock, self._wake = turns, ending, clock, wake
+        self._manners, self._budget, self._stop_speech = Manners(bot), budget, stop_speech
         self._functions = Functions(
             turns,
             self._conversation,
@@ -235,6 +238,7 @@ class Agent:
         """Do what is due now."""
         if self._conversation.session is None or self._ending.is_under_way:
             return
+        self._mind_budget(now)
         if self._has_news:
             await self._pass_on_news(now)
         if self._succession.due_in_s(now) <= 0:
@@ -287,6 +291,17 @@ class Agent:
         is_goodbye = reason == "bot_completed" or self._turns.receipt.was_given_up
         last_words = self.bot.farewell if is_goodbye else self.bot.handover
         await self._conversation.say(last_words, may_use_tools=False)
+
+    def _mind_budget(self, now: float) -> None:
+        match self._budget.review(self._turns.receipt):
+            case "warn":
+                _log.warning("the call is near its budget")
+                self._conversation.note(WARNING)
+            case "over":
+                self.outputs.note_transfer(reason="budget")
+                self._ending.begin("budget", now)
+            case _:
+                pass
 
     async def _mind_manners(self, due: str | GiveUp, now: float) -> None:
         if isinstance(due, str):

@@ -66,8 +66,7 @@ class CallSession:
         self._record: CallRecord | None = None
         self._speech: speech.SpeechSession | None = None
         self._accepted_at = now
-        self._is_open = asyncio.Event()
-        self._wake = Alarm()
+        self._is_open, self._wake = asyncio.Event(), Alarm()
         self._ending = Ending(
             may_begin=self._may_end,
             on_begin=self._connection.start_draining,
@@ -78,6 +77,7 @@ class CallSession:
             bots=services.bots,
             turns=self._turns,
             ending=self._ending,
+            budget=services.new_budget(),
             stop_speech=self._stop_for_key,
             wake=self._wake,
             clock=self._clock,

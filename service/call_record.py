@@ -1,8 +1,5 @@
 """What a call tells the world: its three kinds of event, each emitted as soon as it is known."""
 
-import functools
-import logging
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -21,26 +18,11 @@ from service.call_events import (
 )
 from service.call_services import CallServices
 from service.logs import log_call
-from service.prices import PRICES, PricesError, PriceTable
+from service.price_list import prices_of
 from service.receipt import Receipt
 from service.transcript import Turn
 
 EventType = Literal["call.started.v1", "call.turn.v1", "call.ended.v1"]
-
-_log = logging.getLogger(__name__)
-
-
-@functools.cache
-def prices_of(path: Path = PRICES) -> PriceTable:
-    """Return the price list of a file, which is read once, when the first call has ended.
-
-    Without a list that can be used every model is unpriced: no call is lost for its price.
-    """
-    try:
-        return PriceTable.load(path)
-    except PricesError as error:
-        _log.warning("the price list cannot be used", extra={"problem": str(error)})
-        return PriceTable()
 
 
 class CallRecord:

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.bots.port import BotService
+from service.budget import Budget
 from service.outbox.port import EventSink
+from service.price_list import prices_of
 from service.speech.port import SpeechProvider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallServices:
-    """The rooms that a call uses, its longest duration, and its clocks.
+    """The rooms that a call uses, its limits, and its clocks.
 
-    `clock` gives monotonic seconds, `wall_clock` the aware UTC time.
+    `clock` gives monotonic seconds, `wall_clock` the aware UTC time. `budget_usd` is 0 where a call
+    may cost anything.
     """
 
     bots: BotService
@@ -22,3 +25,8 @@ class CallServices:
     max_call_s: float
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
+    budget_usd: float = 0.0
+
+    def new_budget(self) -> Budget:
+        """Return the budget of one call."""
+        return Budget(self.budget_usd, prices_of)

@@ -4,6 +4,7 @@ Pure: times are milliseconds on the call's clock (zero is the caller's `open`).
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -53,7 +54,7 @@ class Receipt:
         greeting_heard_ms: from `open` to its being audible; None before it.
         answers: how long the caller waited for each.
         barge_ins: the caller's interruptions.
-        usage: tokens and seconds by the provider's own names, summed.
+        usage: tokens and seconds by the provider's own names, summed over `usage_reports`.
         model: the speech model in use; empty before there was one.
         transcription_models: that wrote the caller's words down, in order.
         errors: short words of ours for what went wrong.
@@ -71,6 +72,7 @@ class Receipt:
     answers: AnswerClock = field(default_factory=AnswerClock)
     barge_ins: list[BargeIn] = field(default_factory=list)
     usage: Counter[str] = field(default_factory=Counter)
+    usage_reports: int = 0
     errors: list[str] = field(default_factory=list)
     frames_out: int = 0
     bytes_out: int = 0
@@ -89,6 +91,11 @@ class Receipt:
         """Note how the call came, and when (on the same clock) it was admitted."""
         self.is_cold = arrival.is_cold
         self.upgrade_ms = round((admitted_at - arrival.at) * 1_000)
+
+    def add_usage(self, counts: Mapping[str, float]) -> None:
+        """Add a report of what was used."""
+        self.usage.update(counts)
+        self.usage_reports += 1
 
     def add_error(self, word: str) -> bool:
         """Note what went wrong; False when there are too many already and it was left out."""
@@ -170,7 +177,7 @@ class Receipt:
             model=self.model,
             usage=dict(self.usage),
             tokens=SpeechUse.read(self.usage).summary(),
-            cost=self._cost(prices),
+            cost=self.cost(prices),
             output_variables=output_variables,
         )
 
@@ -181,7 +188,8 @@ class Receipt:
             was_given_up=self.was_given_up,
         )
 
-    def _cost(self, prices: PriceTable) -> Cost:
+    def cost(self, prices: PriceTable) -> Cost:
+        """Return what the call has cost so far."""
         return prices.cost_of(
             self.model, self.usage, transcription_models=self.transcription_models
         )

@@ -167,7 +167,7 @@ class CallServer(uvicorn.Server):
         Raises:
             SystemExit: a port cannot be had, which was logged.
         """
-        if self._further_port is None:
+        if self._further_port in (None, self.config.port):
             return None
         further = uvicorn.Config(
             self.config.app, host=self.config.host, port=self._further_port, log_config=None

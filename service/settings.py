@@ -80,6 +80,7 @@ class Settings:
 
     max_calls: int
     max_call_s: float
+    budget_usd: float
     drain_s: float
 
     @classmethod
@@ -146,6 +147,7 @@ class _Reader:
             genesys_client_secret=self._text("GENESYS_CLIENT_SECRET", ""),
             max_calls=self._integer("MAX_CALLS", 100, 1, 10_000),
             max_call_s=self._integer("MAX_CALL_SECONDS", 840, 10, 86_400),
+            budget_usd=self._usd("CALL_BUDGET_USD", 1_000.0),
             drain_s=self._integer("DRAIN_SECONDS", 110, 0, 86_400),
         )
         self._check_together(settings)
@@ -192,6 +194,14 @@ class _Reader:
             return int(text)
         self._expect(name, f"a whole number from {least} to {most}", text)
         return default
+
+    def _usd(self, name: str, most: float) -> float:
+        """Return an amount of money, 0 when there is none."""
+        text = self._env.get(name, "0")
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text, re.ASCII) and float(text) <= most:
+            return float(text)
+        self._expect(name, f"an amount of USD from 0 to {most:.0f}, such as 0.75", text)
+        return 0.0
 
     def _flag(self, name: str) -> bool:
         text = self._env.get(name, "0").lower()

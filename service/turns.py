@@ -111,8 +111,7 @@ class Turns:
             case CallerTranscript():
                 self.transcript.caller_said(event.item_id, event.text, self.ms(now))
             case Usage():
-                self.receipt.usage.update(event.counts)
-                return False
+                self.receipt.add_usage(event.counts)
             case _:
                 assert_never(event)
         return True

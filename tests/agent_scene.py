@@ -13,9 +13,11 @@ from service.agent import Agent
 from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.bots.port import Bot
+from service.budget import Budget
 from service.call_events import EndReason
 from service.ending import Ending
 from service.functions import CallFacts
+from service.prices import PriceTable
 from service.speech import port as speech
 from service.turns import Turns
 from tests.emulators.realtime_client import run
@@ -36,7 +38,7 @@ class _Over(Exception):
 class Scene:
     """A call that is open; the first bot answers it."""
 
-    def __init__(self, *bots: Bot, max_call_s: float = 840.0) -> None:
+    def __init__(self, *bots: Bot, max_call_s: float = 840.0, budget_usd: float = 0.0) -> None:
         self.clock = asyncio.get_running_loop().time
         self.bots = Bots(*bots)
         self.session = FakeSession()
@@ -48,11 +50,13 @@ class Scene:
         )
         bot = bots[0] if bots else PLAIN_BOT
         self.turns = Turns(bot)
+        self.budget = Budget(budget_usd, PriceTable.load)
         self.agent = Agent(
             bot,
             bots=self.bots,
             turns=self.turns,
             ending=self.ending,
+            budget=self.budget,
             stop_speech=self._stop_speech,
             wake=self.wake,
             clock=self.clock,

@@ -143,6 +143,7 @@ TABLE: list[tuple[EndReason, Disposition, str | None]] = [
     ("transfer", "escalated", "transfer"),
     ("no_input", "escalated", "no_input"),
     ("max_duration", "escalated", "max_duration"),
+    ("budget", "escalated", "budget"),
     ("provider_error", "failed", "failed"),
     ("protocol_error", "failed", "failed"),
     ("rate_limited", "failed", "rate_limited"),

@@ -1,8 +1,6 @@
 import json
-import logging
 from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +8,8 @@ from service.audiohook.counters import Counters
 from service.audiohook.messages import Open
 from service.audiohook.upgrade import CallIdentity
 from service.call_events import AnswerLatency, CallEvent, to_json
-from service.call_record import CallRecord, prices_of
+from service.call_record import CallRecord
 from service.call_services import CallServices
-from service.prices import PriceTable
 from service.receipt import Receipt
 from service.transcript import Turn
 from tests.contracts.event_examples import (
@@ -255,21 +252,3 @@ def test_ended_tells_what_the_call_cost_by_the_shipped_prices(sink: Sink, record
 
     assert data.cost
     assert data.cost.total == 0.0768
-
-
-def test_price_list_is_read_once():
-    assert prices_of() is prices_of()
-    assert prices_of() == PriceTable.load()
-
-
-def test_without_a_price_list_calls_end_all_the_same_and_the_log_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
-    path = tmp_path / "prices.toml"
-    path.write_text("[speech")
-
-    with caplog.at_level(logging.WARNING):
-        tables = [prices_of(path), prices_of(path)]
-
-    assert tables == [PriceTable()] * 2
-    assert [line.getMessage() for line in caplog.records] == ["the price list cannot be used"]
