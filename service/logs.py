@@ -29,7 +29,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 def configure(log_format: LogFormat, level: LogLevel) -> None:
     """Send all log lines to stdout in the chosen format; call once at start."""
     output = logging.StreamHandler(sys.stdout)
-    output.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
+    output.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[output], force=True)
     # Their lines name request targets, or say what we say better.
     for chatty in ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets"):
@@ -71,12 +71,13 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     return fields
 
 
-class _JsonFormatter(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object a line; an exception adds its type and its places, not its words."""
 
     converter = staticmethod(gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
         line: dict[str, object] = {
             "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
@@ -89,10 +90,11 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-class _TextFormatter(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """One readable line: time, level, message, then the fields as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and below it where an exception came from."""
         fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
         time = self.formatTime(record, "%H:%M:%S")
         line = f"{time} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
