@@ -21,6 +21,8 @@ from service.server import CallServer, make_server
 from service.settings import Settings, SettingsError
 
 DOTENV = Path(".env")
+_READ_BY_SDKS = ("OTEL_", "AWS_")
+"""OpenTelemetry and boto3 look into the environment by themselves."""
 
 
 def main() -> int:
@@ -46,7 +48,11 @@ def environment() -> Mapping[str, str]:
         return os.environ
     from dotenv import dotenv_values  # noqa: PLC0415 deployments have no .env: 10 ms saved
 
-    return {name: value or "" for name, value in dotenv_values(DOTENV).items()} | dict(os.environ)
+    found = {name: value or "" for name, value in dotenv_values(DOTENV).items()}
+    for name, value in found.items():
+        if name.startswith(_READ_BY_SDKS):
+            os.environ.setdefault(name, value)
+    return found | dict(os.environ)
 
 
 def build(settings: Settings) -> CallServer:
@@ -65,6 +71,7 @@ def build(settings: Settings) -> CallServer:
         events=ObservedSink(wiring.make_events(settings), *monitoring.observers),
         max_call_s=settings.max_call_s,
         budget_usd=settings.budget_usd,
+        begin_trace=monitoring.begin_trace,
         clock=time.monotonic,
         wall_clock=utc_now,
     )
@@ -74,7 +81,7 @@ def build(settings: Settings) -> CallServer:
         services=services,
         providers=(settings.speech_provider,),
         monitoring=monitoring,
-        closing=[kind.aclose for kind in kinds.values()],
+        closing=[kind.aclose for kind in kinds.values()] + list(monitoring.closing),
     )
     return make_server(
         app,

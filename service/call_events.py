@@ -276,7 +276,11 @@ class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """The CloudEvents envelope. `subject` is the Genesys conversation."""
+    """The CloudEvents envelope. `subject` is the Genesys conversation.
+
+    `traceparent` names the call's trace (CloudEvents' extension for distributed tracing); it is
+    absent where calls are not traced.
+    """
 
     specversion: Literal["1.0"] = "1.0"
     id: str
@@ -287,6 +291,7 @@ class CallEvent(msgspec.Struct, frozen=True, kw_only=True):
     datacontenttype: Literal["application/json"] = "application/json"
     sessionid: str
     orgid: str
+    traceparent: str | msgspec.UnsetType = msgspec.UNSET
     data: CallStartedData | TurnData | CallEndedData
 
 

@@ -41,6 +41,7 @@ class CallRecord:
         self._sink = services.events
         self._wall_clock = services.wall_clock
         self._started_at = self._wall_clock()
+        self._traceparent = services.begin_trace() if services.begin_trace else msgspec.UNSET
 
     def started(self, *, bot_id: str, setup_ms: int) -> None:
         """Emit `call.started`."""
@@ -112,6 +113,7 @@ class CallRecord:
                 time=self._wall_clock(),
                 sessionid=self._session_id,
                 orgid=self._opening.organization_id,
+                traceparent=self._traceparent,
                 data=data,
             )
         )

@@ -16,7 +16,8 @@ class CallServices:
     """The rooms that a call uses, its limits, and its clocks.
 
     `clock` gives monotonic seconds, `wall_clock` the aware UTC time. `budget_usd` is 0 where a call
-    may cost anything.
+    may cost anything. `begin_trace` returns the `traceparent` of a call that opens now; None: no
+    call is traced.
     """
 
     bots: BotService
@@ -26,6 +27,7 @@ class CallServices:
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     budget_usd: float = 0.0
+    begin_trace: Callable[[], str] | None = None
 
     def new_budget(self) -> Budget:
         """Return the budget of one call."""

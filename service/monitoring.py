@@ -32,11 +32,15 @@ class Monitoring:
         page: for `/metrics`; None: there is none.
         observers: of the events of all calls.
         watching: what goes on beside the calls, until it is cancelled.
+        begin_trace: of a call; None: no call is traced.
+        closing: what is to be done after the last call.
     """
 
     page: MetricsPage | None = None
     observers: tuple[Observer, ...] = ()
     watching: tuple[Callable[[], Awaitable[None]], ...] = ()
+    begin_trace: Callable[[], str] | None = None
+    closing: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
 async def log_active_calls(calls: LiveCalls, wall_clock: Callable[[], datetime]) -> None:

@@ -53,6 +53,7 @@ class Settings:
     public_host: str | None
     metrics: MetricsMode
     metrics_port: int | None
+    is_traced: bool
     log_format: LogFormat
     log_level: LogLevel
 
@@ -125,6 +126,7 @@ class _Reader:
             public_host=self._text("PUBLIC_HOST", "") or None,
             metrics=self._choice("METRICS", METRICS),
             metrics_port=self._integer("METRICS_PORT", 0, 0, 65_535) or None,
+            is_traced=self._is_traced(),
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS),
             speech_provider=self._choice("SPEECH_PROVIDER", SPEECH_PROVIDERS),
@@ -152,6 +154,11 @@ class _Reader:
         )
         self._check_together(settings)
         return settings
+
+    def _is_traced(self) -> bool:
+        """True when OpenTelemetry's own variables, which its SDK reads, say where traces go."""
+        is_off = self._flag("OTEL_SDK_DISABLED")
+        return bool(self._url("OTEL_EXPORTER_OTLP_ENDPOINT", "")) and not is_off
 
     def _check_together(self, settings: Settings) -> None:
         if settings.speech_provider == "openai" and not settings.openai_api_key:

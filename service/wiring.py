@@ -3,8 +3,11 @@
 They are imported when they are chosen, so that what a deployment does not use costs no start-up.
 """
 
+import asyncio
 import functools
+import importlib.util
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,8 +121,17 @@ def make_monitoring(
     settings: Settings, calls: LiveCalls, gate: GateCounts, wall_clock: Callable[[], datetime]
 ) -> Monitoring:
     """Return what watches the service from the side."""
-    if settings.metrics == "off":
-        return Monitoring()
+    monitoring = Monitoring()
+    if settings.metrics != "off":
+        monitoring = _metrics(settings, calls, gate, wall_clock)
+    if settings.is_traced:
+        monitoring = _traced(monitoring, wall_clock)
+    return monitoring
+
+
+def _metrics(
+    settings: Settings, calls: LiveCalls, gate: GateCounts, wall_clock: Callable[[], datetime]
+) -> Monitoring:
     from service.loop_lag import LoopLag
     from service.metrics import Metrics
 
@@ -131,9 +143,37 @@ def make_monitoring(
     return Monitoring(page, (metrics.observe,), tuple(watching))
 
 
+def _traced(monitoring: Monitoring, wall_clock: Callable[[], datetime]) -> Monitoring:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    from service.tracing import CallTraces
+
+    traces = CallTraces(BatchSpanProcessor(OTLPSpanExporter()), wall_clock)
+    return replace(
+        monitoring,
+        observers=(*monitoring.observers, traces.observe),
+        begin_trace=traces.begin,
+        closing=(functools.partial(asyncio.to_thread, traces.close),),
+    )
+
+
 def problems_of(settings: Settings) -> list[str]:
     """Return what only the implementations can see to be wrong with the settings."""
-    return [*_problems_of_secrets(settings), *_problems_of_bots(settings)]
+    return [
+        *_problems_of_secrets(settings),
+        *_problems_of_bots(settings),
+        *_problems_of_traces(settings),
+    ]
+
+
+def _problems_of_traces(settings: Settings) -> list[str]:
+    if settings.is_traced and importlib.util.find_spec("opentelemetry") is None:
+        return [
+            "OTEL_EXPORTER_OTLP_ENDPOINT: traces need the extra `otel`: pip install '.[otel]', or "
+            "set OTEL_SDK_DISABLED=true"
+        ]
+    return []
 
 
 def _problems_of_secrets(settings: Settings) -> list[str]:

@@ -1,7 +1,12 @@
 """`/metrics` of a service process: after a call, on a port of its own, and not at all."""
 
 import asyncio
+import json
+import re
 import socket
+from pathlib import Path
+
+import pytest
 
 from scripts.emulators.genesys import play_call
 from scripts.service_process import ServiceProcess
@@ -58,3 +63,45 @@ def test_without_metrics_there_is_no_page():
             return await get(service, "/metrics")
 
     assert run(scenario()).status == 404
+
+
+async def _take_traces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    (length,) = re.findall(rb"content-length: (\d+)", head.lower())
+    body = await reader.readexactly(int(length))
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    await writer.drain()
+    writer.close()
+    return head.split(b" ")[1] + b" " + body
+
+
+def test_a_call_is_traced_to_the_collector_that_opentelemetry_names(tmp_path: Path):
+    pytest.importorskip("opentelemetry.sdk")
+    got: list[bytes] = []
+
+    async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.append(await _take_traces(reader, writer))
+
+    async def scenario() -> str:
+        collector = await asyncio.start_server(collect, "127.0.0.1", 0)
+        port = collector.sockets[0].getsockname()[1]
+        settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+            "EVENTS_URL": f"file:{tmp_path}",
+        }
+        async with collector, serving(**settings) as service:
+            setup = setup_for(service)
+            await play_call(setup, greeted)
+            await asyncio.sleep(0.3)
+            await service.stop()
+            return setup.session_id
+
+    session_id = run(scenario())
+    (file,) = tmp_path.glob("dt=*/*.ndjson")
+    parents = {json.loads(line)["traceparent"] for line in file.read_text().splitlines()}
+
+    (sent,) = got
+    (traceparent,) = parents
+    assert sent.startswith(b"/v1/traces ")
+    assert session_id.encode() in sent
+    assert bytes.fromhex(traceparent.split("-")[1]) in sent

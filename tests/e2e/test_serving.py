@@ -443,8 +443,8 @@ def test_what_a_plain_service_does_not_use_is_not_imported():
     code = (
         "import sys; from service.__main__ import build; from service.settings import Settings; "
         "build(Settings.from_env({'ALLOW_ANONYMOUS': '1', 'OPENAI_API_KEY': 'k'})).config.load(); "
-        "print([m for m in ('boto3', 'botocore', 'numpy', 'httpx', 'openai', 'scripts', 'dotenv') "
-        "if m in sys.modules])"
+        "print([m for m in ('boto3', 'botocore', 'numpy', 'httpx', 'openai', 'scripts', 'dotenv', "
+        "'opentelemetry') if m in sys.modules])"
     )
 
     found = subprocess.run(
