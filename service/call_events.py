@@ -24,6 +24,7 @@ EndReason = Literal[
     "protocol_error",
     "rate_limited",
     "drain",
+    "lost",
 ]
 Disposition = Literal["contained", "abandoned", "escalated", "failed"]
 
@@ -51,6 +52,7 @@ _DISPOSITION: dict[EndReason, Disposition] = {
     "protocol_error": "failed",
     "rate_limited": "failed",
     "drain": "escalated",
+    "lost": "abandoned",
 }
 
 

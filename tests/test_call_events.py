@@ -148,6 +148,7 @@ TABLE: list[tuple[EndReason, Disposition, str | None]] = [
     ("protocol_error", "failed", "failed"),
     ("rate_limited", "failed", "rate_limited"),
     ("drain", "escalated", "shutdown"),
+    ("lost", "abandoned", None),
 ]
 
 

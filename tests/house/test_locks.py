@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 LOCKS = {
     "service/requirements.txt": PROJECT["dependencies"],
+    "service/analytics/requirements.txt": PYPROJECT["dependency-groups"]["functions"],
     "tests/requirements.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"],
     "scripts/requirements.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["local"],
 }
@@ -19,7 +21,7 @@ def _pins(lock: str) -> dict[str, set[str]]:
     """Return the versions of each package; a package may have one per Python version."""
     pins: dict[str, set[str]] = {}
     text = (ROOT / lock).read_text(encoding="utf-8")
-    for name, version in re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", text, re.MULTILINE):
+    for name, version in re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==([^\s;\\]+)", text, re.MULTILINE):
         pins.setdefault(name, set()).add(version)
     return pins
 
@@ -33,7 +35,9 @@ def test_every_requirement_is_locked_at_a_version_that_it_allows(lock: str):
     pins = _pins(lock)
 
     for requirement in LOCKS[lock]:
-        name, relation, wanted = re.match(r"([A-Za-z0-9-]+)(>=|==)([\d.]+)", requirement).groups()  # type: ignore[union-attr]
+        name, relation, wanted = re.match(
+            r"([A-Za-z0-9-]+)(?:\[\w+\])?(>=|==)([\d.]+)", requirement
+        ).groups()  # type: ignore[union-attr]
         for version in pins[name.lower()]:
             assert _version(version) >= _version(wanted), requirement
             assert relation == ">=" or version == wanted, requirement

@@ -1,0 +1,217 @@
+"""Table, lake and bus on AWS: DynamoDB, S3, EventBridge. The clients are given, and boto3's.
+
+Keys of the table: `pk` = `CALL#<session>`, `sk` = the part. Two sparse indexes, which hold the one
+indexed row of each call: `day` (`day`, `started_at`) and `conversation` (`conversation_id`,
+`started_at`). TTL attribute: `expires`.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from service.analytics.port import IndexEntry, Row
+
+EVENT_SOURCE = "audioconnector-bridge"
+DETAIL_TYPE = "CallCompleted"
+
+Item = dict[str, dict[str, str]]
+
+
+class DynamoClient(Protocol):
+    """What we use of `boto3.client("dynamodb")`."""
+
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        """Write an item."""
+        ...
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        """Read an item."""
+        ...
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        """Read a page of the items of one key."""
+        ...
+
+    def delete_item(self, **request: Any) -> dict[str, Any]:
+        """Remove an item."""
+        ...
+
+
+class S3Client(Protocol):
+    """What we use of `boto3.client("s3")`."""
+
+    def put_object(self, **request: Any) -> dict[str, Any]:
+        """Write an object."""
+        ...
+
+    def list_object_versions(self, **request: Any) -> dict[str, Any]:
+        """Read a page of the versions of the objects below a prefix."""
+        ...
+
+    def delete_object(self, **request: Any) -> dict[str, Any]:
+        """Remove a version of an object."""
+        ...
+
+
+class EventsClient(Protocol):
+    """What we use of `boto3.client("events")`."""
+
+    def put_events(self, **request: Any) -> dict[str, Any]:
+        """Publish events."""
+        ...
+
+
+class BusRefusedError(Exception):
+    """EventBridge took the request and not the event; the message is its error code."""
+
+
+class DynamoTable:
+    """Rows as items of one table. Raises botocore's errors as they are."""
+
+    def __init__(self, client: DynamoClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def add(self, row: Row) -> bool:
+        """Keep the row, unless one of no lower precedence is there: one conditional write."""
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=_item(row),
+                ConditionExpression="attribute_not_exists(pk) OR precedence < :precedence",
+                ExpressionAttributeValues={":precedence": {"N": str(row.precedence)}},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def has(self, session_id: str, part: str) -> bool:
+        """Return whether the row is there; a consistent read."""
+        answer = self._client.get_item(
+            TableName=self._name,
+            Key=_key(session_id, part),
+            ConsistentRead=True,
+            ProjectionExpression="pk",
+        )
+        return "Item" in answer
+
+    def rows(self, session_id: str) -> list[Row]:
+        """Return all rows of a call in the order of their parts; consistent reads."""
+        return list(self._query("pk", f"CALL#{session_id}", ConsistentRead=True))
+
+    def calls_of_day(self, day: str) -> list[Row]:
+        """Return the indexed rows of a day, earliest call first."""
+        return list(self._query("day", day, IndexName="day"))
+
+    def calls_of_conversation(self, conversation_id: str) -> list[Row]:
+        """Return the indexed rows of a conversation, earliest call first."""
+        return list(self._query("conversation_id", conversation_id, IndexName="conversation"))
+
+    def erase(self, session_id: str) -> int:
+        """Remove all rows of a call and return how many there were."""
+        rows = self.rows(session_id)
+        for row in rows:
+            self._client.delete_item(TableName=self._name, Key=_key(session_id, row.part))
+        return len(rows)
+
+    def _query(self, key: str, value: str, **how: Any) -> Iterator[Row]:
+        request = how | {
+            "TableName": self._name,
+            "KeyConditionExpression": "#key = :value",
+            "ExpressionAttributeNames": {"#key": key},
+            "ExpressionAttributeValues": {":value": {"S": value}},
+        }
+        while True:
+            page = self._client.query(**request)
+            yield from map(_row, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+class S3Lake:
+    """Documents as objects of one bucket. Raises botocore's errors as they are."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write a document; S3 shows the old or the new one, never a part."""
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+
+    def erase(self, key: str) -> bool:
+        """Remove every version of a document and return whether there was one."""
+        page = self._client.list_object_versions(Bucket=self._bucket, Prefix=key)
+        found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+        versions = [each["VersionId"] for each in found if each["Key"] == key]
+        for version in versions:
+            self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+        return bool(versions)
+
+
+class EventBridgeBus:
+    """`CallCompleted` on an EventBridge bus."""
+
+    def __init__(self, client: EventsClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def call_completed(self, detail: bytes) -> None:
+        """Publish the detail.
+
+        Raises:
+            BusRefusedError: EventBridge did not take it; the record stays on the queue.
+        """
+        entry = {
+            "EventBusName": self._name,
+            "Source": EVENT_SOURCE,
+            "DetailType": DETAIL_TYPE,
+            "Detail": detail.decode(),
+        }
+        answer = self._client.put_events(Entries=[entry])
+        # Refused entries are no error of the request: they must be looked for.
+        if answer["FailedEntryCount"]:
+            raise BusRefusedError(answer["Entries"][0].get("ErrorCode", "unknown"))
+
+
+def _key(session_id: str, part: str) -> Item:
+    return {"pk": {"S": f"CALL#{session_id}"}, "sk": {"S": part}}
+
+
+def _item(row: Row) -> Item:
+    item = _key(row.session_id, row.part) | {
+        "precedence": {"N": str(row.precedence)},
+        "body": {"S": row.body},
+        "expires": {"N": str(row.expires_at)},
+    }
+    if row.index:
+        item |= {
+            "day": {"S": row.index.day},
+            "started_at": {"S": row.index.started_at},
+            "conversation_id": {"S": row.index.conversation_id},
+            "state": {"S": row.index.state},
+        }
+    return item
+
+
+def _row(item: Item) -> Row:
+    index = None
+    if "day" in item:
+        index = IndexEntry(
+            day=item["day"]["S"],
+            started_at=item["started_at"]["S"],
+            conversation_id=item["conversation_id"]["S"],
+            state=item["state"]["S"],  # type: ignore[arg-type]  # as `_item` wrote it
+        )
+    return Row(
+        session_id=item["pk"]["S"].removeprefix("CALL#"),
+        part=item["sk"]["S"],
+        precedence=int(item["precedence"]["N"]),
+        body=item["body"]["S"],
+        expires_at=int(item["expires"]["N"]),
+        index=index,
+    )
