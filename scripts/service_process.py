@@ -15,8 +15,9 @@ STOP_DEADLINE_S = 10.0
 
 # What the caller's shell holds for a real deployment must not leak into an emulated one.
 _OURS = (
-    "ALLOW_ANONYMOUS", "AUDIOHOOK_", "AZURE_", "BOTS_", "DRAIN_", "EVENTS_", "GENESYS_", "HOST",
-    "LOG_", "MAX_", "OPENAI_", "PORT", "PUBLIC_HOST", "SECRETS_", "SPEECH_", "TOOL_", "UNKNOWN_",
+    "ALLOW_ANONYMOUS", "ASR_", "AUDIOHOOK_", "AZURE_", "BOTS_", "DRAIN_", "EVENTS_", "GENESYS_",
+    "HOST", "LLM_", "LOG_", "MAX_", "OPENAI_", "PORT", "PUBLIC_HOST", "SECRETS_", "SPEECH_",
+    "TOOL_", "TTS_", "UNKNOWN_",
 )  # fmt: skip
 
 

@@ -202,6 +202,7 @@ def _lifespan_of(
             yield
             for task in tasks:
                 task.cancel()
+        await services.speech.aclose()
         await services.events.aclose()
         for close in closing:
             await close()

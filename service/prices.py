@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from service.call_events import Cost, CostParts
-from service.usage import MODALITIES, SpeechUse, TranscriptionUse, Usage
+from service.usage import CASCADE, MODALITIES, SpeechUse, TranscriptionUse, Usage
 
 PRICES = Path(__file__).with_name("prices.toml")
 MAX_PRICE = Decimal(10_000)
@@ -127,7 +127,8 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """
         price = self.speech.get(model)
         parts = _speech_parts(price, SpeechUse.read(usage))
-        is_unpriced = None in parts.values()
+        # A cascade is three services whose prices are no matter of this list.
+        is_unpriced = None in parts.values() or any(name.startswith(CASCADE) for name in usage)
         only = self.transcription.get(transcription_models[0]) if transcription_models else None
         only = only if len(transcription_models) == 1 else None
         heard = _transcription_part(only, TranscriptionUse.read(usage))

@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-SpeechProviderName = Literal["openai", "azure"]
+SpeechProviderName = Literal["openai", "azure", "cascade"]
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["info", "debug", "warning", "error"]
 UnknownBot = Literal["default", "refuse"]
 MetricsMode = Literal["on", "emf", "off"]
 
 # The first of each is the default.
-SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure")
+SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure", "cascade")
 LOG_FORMATS: tuple[LogFormat, ...] = ("json", "text")
 LOG_LEVELS: tuple[LogLevel, ...] = ("info", "debug", "warning", "error")
 METRICS: tuple[MetricsMode, ...] = ("on", "emf", "off")
@@ -33,6 +33,17 @@ SPEECH_ONLY_VOICES = ("fable", "nova", "onyx")
 """Known to OpenAI's speech endpoint only; the Realtime API makes noise of them."""
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
+    "azure": ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT"),
+    # No keys: a server of one's own may ask for none.
+    "cascade": (
+        "ASR_BASE_URL", "ASR_MODEL", "LLM_BASE_URL", "LLM_MODEL", "TTS_BASE_URL", "TTS_MODEL",
+    ),
+}  # fmt: skip
+POLLY = "aws-polly"
+"""Scheme of `TTS_BASE_URL`: a region of AWS follows, and `TTS_MODEL` is engine and voice."""
+_HTTP = ("http", "https")
+_WEB = (*_HTTP, "ws", "wss")
 Choice = TypeVar("Choice", bound=str)
 
 
@@ -65,6 +76,16 @@ class Settings:
     azure_openai_endpoint: str
     azure_openai_api_key: str = field(repr=False)
     azure_openai_deployment: str
+
+    asr_base_url: str
+    asr_api_key: str = field(repr=False)
+    asr_model: str
+    llm_base_url: str
+    llm_api_key: str = field(repr=False)
+    llm_model: str
+    tts_base_url: str
+    tts_api_key: str = field(repr=False)
+    tts_model: str
 
     secrets_url: str
     audiohook_keys: str = field(repr=False)
@@ -137,6 +158,15 @@ class _Reader:
             azure_openai_endpoint=self._url("AZURE_OPENAI_ENDPOINT", ""),
             azure_openai_api_key=self._text("AZURE_OPENAI_API_KEY", ""),
             azure_openai_deployment=self._text("AZURE_OPENAI_DEPLOYMENT", ""),
+            asr_base_url=self._url("ASR_BASE_URL", "", _HTTP),
+            asr_api_key=self._text("ASR_API_KEY", ""),
+            asr_model=self._text("ASR_MODEL", ""),
+            llm_base_url=self._url("LLM_BASE_URL", "", _HTTP),
+            llm_api_key=self._text("LLM_API_KEY", ""),
+            llm_model=self._text("LLM_MODEL", ""),
+            tts_base_url=self._url("TTS_BASE_URL", "", (*_HTTP, POLLY)),
+            tts_api_key=self._text("TTS_API_KEY", ""),
+            tts_model=self._text("TTS_MODEL", ""),
             secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH")),
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
@@ -166,16 +196,13 @@ class _Reader:
                 "OPENAI_API_KEY: the key of the speech model is missing; make one at "
                 "platform.openai.com, or run ./scripts/demo, which needs none"
             )
-        if settings.speech_provider == "azure":
-            self.problems.extend(
-                f"{name}: needed with SPEECH_PROVIDER=azure and missing"
-                for name in (
-                    "AZURE_OPENAI_ENDPOINT",
-                    "AZURE_OPENAI_API_KEY",
-                    "AZURE_OPENAI_DEPLOYMENT",
-                )  # fmt: skip
-                if name not in self._env
-            )
+        self.problems.extend(
+            f"{name}: needed with SPEECH_PROVIDER={settings.speech_provider} and missing"
+            for name in _NEEDED.get(settings.speech_provider, ())
+            if name not in self._env
+        )
+        if settings.tts_base_url.startswith(POLLY) and "/" not in settings.tts_model:
+            self._expect("TTS_MODEL", "engine/voice such as neural/Joanna", settings.tts_model)
         if not settings.has_credentials and not settings.allow_anonymous:
             self.problems.append(
                 "AUDIOHOOK_KEYS: no credentials are configured, so anybody could call; set it "
@@ -216,9 +243,9 @@ class _Reader:
             self._expect(name, "0 or 1", text)
         return text in ("1", "true", "yes")
 
-    def _url(self, name: str, default: str) -> str:
+    def _url(self, name: str, default: str, schemes: tuple[str, ...] = _WEB) -> str:
         text = self._env.get(name, default)
-        if text and not _is_url(text):
+        if text and not _is_url(text, schemes):
             self._expect(name, "an address such as https://host/v1", text)
         return text
 
@@ -260,12 +287,12 @@ class _Reader:
         self.problems.append(f"{name}: expected {expected}, got {got[:80]!r}")
 
 
-def _is_url(text: str) -> bool:
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(text)
     except ValueError:  # broken brackets
         return False
-    return parts.scheme in ("http", "https", "ws", "wss") and bool(parts.netloc)
+    return parts.scheme in schemes and bool(parts.netloc)
 
 
 def _has_form(text: str, form: str) -> bool:

@@ -22,6 +22,9 @@ _INPUT = "response.input_token_details"
 _OUTPUT = "response.output_token_details"
 _HEARD = "transcription.input_token_details"
 
+CASCADE = "cascade."
+"""How the counts of a cascade begin: `asr.seconds`, `llm.input_tokens` and so on follow."""
+
 Usage = Mapping[str, float]
 """Sums over the call by dotted name: the provider's names behind `response.`, `transcription.`."""
 

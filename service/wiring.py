@@ -18,13 +18,14 @@ from service.live_calls import LiveCalls
 from service.monitoring import MetricsPage, Monitoring, log_active_calls
 from service.outbox.port import EventSink
 from service.secrets.port import SecretsError
-from service.settings import VOICES, Settings
+from service.settings import POLLY, VOICES, Settings
 from service.speech.port import SpeechProvider
 from service.tools.port import ToolKind
 
 if TYPE_CHECKING:
     from service.secrets.env import EnvSecrets
     from service.secrets.file import FileSecrets
+    from service.speech.cascade_parts import Synthesizer
 
 CATALOG = Path(__file__).parent / "bots" / "catalog"
 """The bots that come with the service."""
@@ -50,6 +51,8 @@ def make_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None":
 
 def make_speech(settings: Settings) -> SpeechProvider:
     """Return the provider that hears and speaks."""
+    if settings.speech_provider == "cascade":
+        return make_cascade(settings)
     from service.speech.endpoints import azure_endpoint, openai_endpoint
     from service.speech.realtime import RealtimeProvider
 
@@ -64,6 +67,42 @@ def make_speech(settings: Settings) -> SpeechProvider:
             settings.openai_base_url, settings.openai_api_key, settings.openai_realtime_model
         )
     return RealtimeProvider(endpoint)
+
+
+def make_cascade(settings: Settings) -> SpeechProvider:
+    """Return ears, mind and voice over HTTP as one provider; they are made with the first call."""
+    from service.speech.cascade import CascadeProvider
+    from service.speech.cascade_parts import Address, Parts
+
+    def parts() -> Parts:
+        from service.speech.asr import HttpTranscriber
+        from service.speech.llm import HttpChatModel
+        from service.speech.web import Web
+
+        asr = Address(settings.asr_base_url, settings.asr_api_key)
+        llm = Address(settings.llm_base_url, settings.llm_api_key)
+        return Parts(
+            HttpTranscriber(Web("asr", asr), settings.asr_model),
+            HttpChatModel(Web("llm", llm), settings.llm_model),
+            _make_voice(settings),
+        )
+
+    return CascadeProvider(parts)
+
+
+def _make_voice(settings: Settings) -> "Synthesizer":
+    """Return the voice of the cascade; numpy or boto3 is imported, whichever it needs."""
+    scheme, _, place = settings.tts_base_url.partition("://")
+    if scheme == POLLY:
+        from service.speech.tts_polly import PollySynthesizer
+
+        return PollySynthesizer(place, settings.tts_model)
+    from service.speech.cascade_parts import Address
+    from service.speech.tts import HttpSynthesizer
+    from service.speech.web import Web
+
+    address = Address(settings.tts_base_url, settings.tts_api_key)
+    return HttpSynthesizer(Web("tts", address), settings.tts_model)
 
 
 def make_tool_kinds(settings: Settings) -> dict[str, ToolKind]:

@@ -102,3 +102,6 @@ class FakeProvider:
         self.asked.append(bot)
         await self.is_reachable.wait()
         return self.session
+
+    async def aclose(self) -> None:
+        """Nothing is shared."""

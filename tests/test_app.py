@@ -133,6 +133,25 @@ def test_the_bots_are_watched_as_long_as_the_service_runs():
     assert asyncio.run(scenario(), debug=False) == ["new", "watched", "left"]
 
 
+class Counting(RealtimeProvider):
+    """Counts how often it was closed."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_the_speech_provider_is_closed_after_the_last_call():
+    provider = Counting(openai_endpoint("http://127.0.0.1:9", MODEL_KEY, "gpt-realtime-2.1"))
+
+    async def scenario() -> int:
+        async with bridge(provider=provider):
+            return provider.closed
+
+    assert (asyncio.run(scenario(), debug=False), provider.closed) == (0, 1)
+
+
 class BrokenOnce(RealtimeProvider):
     """Has a bug that the first call meets."""
 

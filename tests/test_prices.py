@@ -229,6 +229,12 @@ def test_seconds_of_a_model_that_is_priced_by_tokens_alone_have_no_price():
 # Models without a price.
 
 
+def test_a_cascade_is_named_and_has_no_total():
+    cost = TABLE.cost_of("cascade/mind", {"cascade.llm.input_tokens": 10.0})
+
+    assert (cost.total, cost.unpriced) == (None, ("cascade/mind",))
+
+
 def test_unknown_speech_model_is_named_and_has_no_total():
     usage = of_model(ONE_TURN) | {"transcription.seconds": 60.0}
 

@@ -39,6 +39,15 @@ def problems(**changes: str) -> list[str]:
         ("azure_openai_endpoint", ""),
         ("azure_openai_api_key", ""),
         ("azure_openai_deployment", ""),
+        ("asr_base_url", ""),
+        ("asr_api_key", ""),
+        ("asr_model", ""),
+        ("llm_base_url", ""),
+        ("llm_api_key", ""),
+        ("llm_model", ""),
+        ("tts_base_url", ""),
+        ("tts_api_key", ""),
+        ("tts_model", ""),
         ("secrets_url", "env:"),
         ("allow_anonymous", False),
         ("events_url", "file:./data/events"),
@@ -77,6 +86,15 @@ CHANGED: list[tuple[str, str, str, object]] = [
     ("AZURE_OPENAI_ENDPOINT", "https://x.example", "azure_openai_endpoint", "https://x.example"),
     ("AZURE_OPENAI_API_KEY", "azure-key", "azure_openai_api_key", "azure-key"),
     ("AZURE_OPENAI_DEPLOYMENT", "voice", "azure_openai_deployment", "voice"),
+    ("ASR_BASE_URL", "http://ears.example/v1", "asr_base_url", "http://ears.example/v1"),
+    ("ASR_API_KEY", "asr-key", "asr_api_key", "asr-key"),
+    ("ASR_MODEL", "ears", "asr_model", "ears"),
+    ("LLM_BASE_URL", "https://mind.example/v1", "llm_base_url", "https://mind.example/v1"),
+    ("LLM_API_KEY", "llm-key", "llm_api_key", "llm-key"),
+    ("LLM_MODEL", "mind", "llm_model", "mind"),
+    ("TTS_BASE_URL", "https://voice.example/v1", "tts_base_url", "https://voice.example/v1"),
+    ("TTS_API_KEY", "tts-key", "tts_api_key", "tts-key"),
+    ("TTS_MODEL", "voice", "tts_model", "voice"),
     ("SECRETS_URL", "file:./keys.json", "secrets_url", "file:./keys.json"),
     ("AUDIOHOOK_KEYS", '{"key": null}', "audiohook_keys", '{"key": null}'),
     ("EVENTS_URL", "off:", "events_url", "off:"),
@@ -180,6 +198,22 @@ def test_every_missing_variable_of_azure_is_named():
     assert names == ["AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT"]
 
 
+def test_a_voice_of_polly_is_named_by_region_engine_and_voice():
+    place = "aws-polly://eu-central-1"
+
+    assert read(TTS_BASE_URL=place, TTS_MODEL="neural/Joanna").tts_base_url == place
+    assert [it.split(":")[0] for it in problems(TTS_BASE_URL=place, TTS_MODEL="Joanna")] == [
+        "TTS_MODEL"
+    ]
+
+
+def test_every_missing_variable_of_a_cascade_is_named_but_no_key():
+    names = [problem.split(":")[0] for problem in problems(SPEECH_PROVIDER="cascade")]
+
+    parts = ("ASR", "LLM", "TTS")
+    assert names == [f"{part}_{what}" for part in parts for what in ("BASE_URL", "MODEL")]
+
+
 # Problems.
 
 WRONG = [
@@ -208,6 +242,9 @@ WRONG = [
     ("OPENAI_BASE_URL", "https://"),
     ("OPENAI_BASE_URL", "https://[::1"),
     ("AZURE_OPENAI_ENDPOINT", "x.openai.azure.com"),
+    ("ASR_BASE_URL", "ears.example"),
+    ("LLM_BASE_URL", "wss://mind.example/v1"),
+    ("TTS_BASE_URL", "ws://voice.example/v1"),
     ("SECRETS_URL", "env"),
     ("SECRETS_URL", "env:NAME"),
     ("SECRETS_URL", "file:"),
@@ -283,6 +320,9 @@ def test_voice_of_the_realtime_api_is_taken(voice: str):
 SECRETS = {
     "OPENAI_API_KEY": "sk-secret-1",
     "AZURE_OPENAI_API_KEY": "secret-2",
+    "ASR_API_KEY": "secret-5",
+    "LLM_API_KEY": "secret-6",
+    "TTS_API_KEY": "secret-7",
     "AUDIOHOOK_KEYS": '{"secret-3": "c2VjcmV0LTQ="}',
 }
 

@@ -1,1 +1,1 @@
-"""Sound as bytes: the playout clock. No I/O, no clock."""
+"""Sound as bytes: the playout clock, G.711, sample rates, voice activity. No I/O, no clock."""

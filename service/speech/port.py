@@ -243,3 +243,7 @@ class SpeechProvider(Protocol):
             SpeechError: when no session came about within the provider's own deadline.
         """
         ...
+
+    async def aclose(self) -> None:
+        """Close what conversations share; none is alive any more."""
+        ...

@@ -79,6 +79,9 @@ class RealtimeProvider:
                     raise
         return RealtimeSession(socket, endpoint.model, bot, is_reduced=is_reduced)
 
+    async def aclose(self) -> None:
+        """Do nothing: conversations share no connection."""
+
     async def _tls_context(self) -> ssl.SSLContext | None:
         """Return the one context of all connections: to read the system's CAs takes 50 ms."""
         if self._tls is None and self._endpoint.url.startswith("wss:"):

@@ -24,6 +24,7 @@ TESTED_THROUGH = {
     "call_services.py": "test_call.py",
     "commands.py": "test_agent.py",
     "caller_socket.py": "test_call.py",
+    "speech/cascade_parts.py": "speech/test_cascade_rules.py",
     "wiring.py": "test_main.py",
 }
 
