@@ -8,7 +8,7 @@ defaults are documented in `.env.example` and the README.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -132,6 +132,18 @@ class Settings:
         return self.secrets_url != "env:" or bool(self.audiohook_keys)
 
 
+class _Cascade(TypedDict):
+    asr_base_url: str
+    asr_api_key: str
+    asr_model: str
+    llm_base_url: str
+    llm_api_key: str
+    llm_model: str
+    tts_base_url: str
+    tts_api_key: str
+    tts_model: str
+
+
 class _Reader:
     """Reads variables one by one and collects what is wrong with them."""
 
@@ -158,15 +170,7 @@ class _Reader:
             azure_openai_endpoint=self._url("AZURE_OPENAI_ENDPOINT", ""),
             azure_openai_api_key=self._text("AZURE_OPENAI_API_KEY", ""),
             azure_openai_deployment=self._text("AZURE_OPENAI_DEPLOYMENT", ""),
-            asr_base_url=self._url("ASR_BASE_URL", "", _HTTP),
-            asr_api_key=self._text("ASR_API_KEY", ""),
-            asr_model=self._text("ASR_MODEL", ""),
-            llm_base_url=self._url("LLM_BASE_URL", "", _HTTP),
-            llm_api_key=self._text("LLM_API_KEY", ""),
-            llm_model=self._text("LLM_MODEL", ""),
-            tts_base_url=self._url("TTS_BASE_URL", "", (*_HTTP, POLLY)),
-            tts_api_key=self._text("TTS_API_KEY", ""),
-            tts_model=self._text("TTS_MODEL", ""),
+            **self._read_cascade(),
             secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH")),
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
@@ -184,6 +188,19 @@ class _Reader:
         )
         self._check_together(settings)
         return settings
+
+    def _read_cascade(self) -> _Cascade:
+        return {
+            "asr_base_url": self._url("ASR_BASE_URL", "", _HTTP),
+            "asr_api_key": self._text("ASR_API_KEY", ""),
+            "asr_model": self._text("ASR_MODEL", ""),
+            "llm_base_url": self._url("LLM_BASE_URL", "", _HTTP),
+            "llm_api_key": self._text("LLM_API_KEY", ""),
+            "llm_model": self._text("LLM_MODEL", ""),
+            "tts_base_url": self._url("TTS_BASE_URL", "", (*_HTTP, POLLY)),
+            "tts_api_key": self._text("TTS_API_KEY", ""),
+            "tts_model": self._text("TTS_MODEL", ""),
+        }
 
     def _is_traced(self) -> bool:
         """True when OpenTelemetry's own variables, which its SDK reads, say where traces go."""
