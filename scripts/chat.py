@@ -11,6 +11,7 @@ hangs up. Settings come from the environment and from `./.env`, as those of the 
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -39,6 +40,8 @@ MODEL = ("SPEECH_", "OPENAI_", "AZURE_")
 def main() -> int:
     """Hold the conversation; return the exit code."""
     options = _parser().parse_args()
+    # What the service would log is told here as it should be told to a person.
+    logging.getLogger("service").addHandler(logging.NullHandler())
     try:
         asyncio.run(_chat(options))
     except (SettingsError, BotsError) as error:

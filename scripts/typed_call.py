@@ -168,7 +168,7 @@ class TypedCall:
                 self._carry_out(*text.split(maxsplit=1))
             elif text:
                 self._agent.caller_started(self._clock())
-                self._agent.caller_stopped()
+                self._agent.must_wait(speech.CallerSpeechStopped("typed", 0))
                 await session.send_text(text)
 
     def _carry_out(self, command: str, argument: str = "") -> None:

@@ -79,7 +79,7 @@ def build(settings: Settings) -> CallServer:
         gate=gate,
         calls=calls,
         services=services,
-        providers=(settings.speech_provider,),
+        providers=settings.speech_providers,
         monitoring=monitoring,
         closing=[kind.aclose for kind in kinds.values()] + list(monitoring.closing),
     )

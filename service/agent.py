@@ -148,9 +148,10 @@ class Agent:
         self._must_forget_caller = self._must_forget_caller or self._is_held
         self._manners.caller_acted()
 
-    def caller_stopped(self) -> None:
-        """Note that the caller has spoken; the model owes an answer."""
-        self._conversation.is_caller_speaking = False
+    def must_wait(self, event: speech.CallerSpeechStopped | speech.SpeechLost) -> None:
+        """Note that the model owes an answer, or that it cannot speak for the moment."""
+        if isinstance(event, speech.CallerSpeechStopped):
+            self._conversation.is_caller_speaking = False
         self._conversation.is_model_busy = True
 
     def turn_done(self) -> None:

@@ -199,9 +199,6 @@ class CallSession:
         try:
             bot = await self._agent.prepare()
             self._speech = session = await self._services.speech.connect(bot)
-            self._receipt.model_is_ready(session.model, self._turns.ms(self._clock()))
-            if session.is_reduced:
-                self._receipt.add_error("session_reduced")
             await self._agent.begin(session, pumps)
             if waited := self._turns.caller_audio.start_flowing(self._turns.ms(self._clock())):
                 await session.send_audio(waited)
@@ -226,9 +223,9 @@ class CallSession:
                 self._turns.agent_done(self._clock())
                 self._ending.turn_done()
                 self._agent.turn_done()
-            case speech.CallerSpeechStopped():
+            case speech.CallerSpeechStopped() | speech.SpeechLost():
                 self._turns.take(event, self._clock())
-                self._agent.caller_stopped()
+                self._agent.must_wait(event)
             case _:
                 self._turns.take(event, self._clock())
         self._wake.ring()
@@ -388,7 +385,10 @@ class CallSession:
         with contextlib.suppress(TimeoutError, speech.SpeechError):
             async with asyncio.timeout(LATE_WORDS_S):
                 while self._turns.transcript.is_waiting_for_words:
-                    await self._on_speech(await anext(session))
+                    event = await anext(session)
+                    if isinstance(event, speech.SpeechLost):
+                        return  # they are lost, too; nobody needs another conversation
+                    await self._on_speech(event)
 
     def _publish_turns(self) -> None:
         for turn in self._turns.transcript.take_finished():

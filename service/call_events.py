@@ -242,6 +242,19 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     price_date: str | None
 
 
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """One conversation with a speech provider; a call has several when one was lost or renewed.
+
+    `provider` as in `SPEECH_PROVIDER`, `ready_ms` since `open`. `after`: why the one before it
+    ended, a short word; empty for the first one and after a planned renewal.
+    """
+
+    provider: str
+    model: str
+    ready_ms: int
+    after: str = ""
+
+
 class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of the whole call; judgements live elsewhere.
 
@@ -269,6 +282,7 @@ class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[AnswerLatency, ...] = ()
     barge_ins: tuple[BargeIn, ...] = ()
     tools: tuple[ToolUse, ...] = ()
+    connections: tuple[Connection, ...] = ()
     transport: Transport
     model: str
     usage: dict[str, float]

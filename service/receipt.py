@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from service.audiohook.counters import Counters
 from service.call_events import (
+    AnswerLatency,
     BargeIn,
     CallEndedData,
+    Connection,
     Cost,
     Counts,
     Disposition,
@@ -30,6 +32,8 @@ from service.usage import SpeechUse
 
 MAX_ERRORS = 20
 """Bound against a client that complains without end."""
+MAX_CONNECTIONS = 50
+"""Bound of the list: a call that needs so many was told apart long before."""
 MAX_TOOL_USES = 200
 """Bound of the list; all uses are counted."""
 
@@ -39,6 +43,13 @@ class Arrival(NamedTuple):
 
     at: float
     is_cold: bool
+
+
+class _Waits(TypedDict):
+    answer_latency_ms: tuple[int, ...]
+    barge_in_stop_ms: tuple[int, ...]
+    answers: tuple[AnswerLatency, ...]
+    barge_ins: tuple[BargeIn, ...]
 
 
 @dataclass(slots=True)
@@ -58,6 +69,7 @@ class Receipt:
         model: the speech model in use; empty before there was one.
         transcription_models: that wrote the caller's words down, in order.
         errors: short words of ours for what went wrong.
+        connections: the conversations with providers that carried the call, in order.
         tool_uses: which functions ran, in the order of their ends.
         bot_ids: who served the call, in order.
         was_given_up: a silent caller was not handed to a person.
@@ -84,6 +96,7 @@ class Receipt:
     model: str = ""
     transcription_models: list[str] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
     bot_ids: list[str] = field(default_factory=list)
     was_given_up: bool = False
 
@@ -115,11 +128,13 @@ class Receipt:
         if model and model not in self.transcription_models:
             self.transcription_models.append(model)
 
-    def model_is_ready(self, model: str, at_ms: int) -> None:
-        """Note the speech model in use from now on."""
-        self.model = model
+    def connected(self, connection: Connection) -> None:
+        """Note the provider and the model that are in use from now on."""
+        self.model = connection.model
         if self.model_ready_ms is None:
-            self.model_ready_ms = at_ms
+            self.model_ready_ms = connection.ready_ms
+        if len(self.connections) < MAX_CONNECTIONS:
+            self.connections.append(connection)
 
     def caller_interrupted(self, spoke_at_ms: int, stopped_at_ms: int, rtt_ms: int) -> None:
         """Note an interruption of audible speech."""
@@ -153,10 +168,11 @@ class Receipt:
         prices: PriceTable,
     ) -> CallEndedData:
         """Return the data of `call.ended`; `ids` are session, conversation, organization."""
+        session_id, conversation_id, org_id = ids
         return CallEndedData(
-            session_id=ids[0],
-            conversation_id=ids[1],
-            org_id=ids[2],
+            session_id=session_id,
+            conversation_id=conversation_id,
+            org_id=org_id,
             bot_id=self.bot_ids[0],
             bot_ids=tuple(self.bot_ids),
             started_at=started_at,
@@ -167,12 +183,10 @@ class Receipt:
             disposition=self._disposition(end_reason, turns),
             errors=tuple(self.errors),
             counts=self._counts(turns),
-            answer_latency_ms=self.answers.leaving_ms,
-            barge_in_stop_ms=tuple(barge_in.stop_ms for barge_in in self.barge_ins),
             setup=self._setup(),
-            answers=self.answers.all,
-            barge_ins=tuple(self.barge_ins),
+            **self._waits(),
             tools=tuple(self.tool_uses),
+            connections=tuple(self.connections),
             transport=self._transport(counters),
             model=self.model,
             usage=dict(self.usage),
@@ -193,6 +207,14 @@ class Receipt:
         return prices.cost_of(
             self.model, self.usage, transcription_models=self.transcription_models
         )
+
+    def _waits(self) -> _Waits:
+        return {
+            "answer_latency_ms": self.answers.leaving_ms,
+            "barge_in_stop_ms": tuple(barge_in.stop_ms for barge_in in self.barge_ins),
+            "answers": self.answers.all,
+            "barge_ins": tuple(self.barge_ins),
+        }
 
     def _setup(self) -> Setup:
         return Setup(

@@ -68,7 +68,7 @@ class Settings:
     log_format: LogFormat
     log_level: LogLevel
 
-    speech_provider: SpeechProviderName
+    speech_providers: tuple[SpeechProviderName, ...]
     openai_api_key: str = field(repr=False)
     openai_base_url: str
     openai_realtime_model: str
@@ -162,7 +162,7 @@ class _Reader:
             is_traced=self._is_traced(),
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS),
-            speech_provider=self._choice("SPEECH_PROVIDER", SPEECH_PROVIDERS),
+            speech_providers=self._chain("SPEECH_PROVIDER", SPEECH_PROVIDERS),
             openai_api_key=self._text("OPENAI_API_KEY", ""),
             openai_base_url=self._url("OPENAI_BASE_URL", "https://api.openai.com/v1"),
             openai_realtime_model=self._text("OPENAI_REALTIME_MODEL", "gpt-realtime-2.1"),
@@ -208,14 +208,15 @@ class _Reader:
         return bool(self._url("OTEL_EXPORTER_OTLP_ENDPOINT", "")) and not is_off
 
     def _check_together(self, settings: Settings) -> None:
-        if settings.speech_provider == "openai" and not settings.openai_api_key:
+        if "openai" in settings.speech_providers and not settings.openai_api_key:
             self.problems.append(
                 "OPENAI_API_KEY: the key of the speech model is missing; make one at "
                 "platform.openai.com, or run ./scripts/demo, which needs none"
             )
         self.problems.extend(
-            f"{name}: needed with SPEECH_PROVIDER={settings.speech_provider} and missing"
-            for name in _NEEDED.get(settings.speech_provider, ())
+            f"{name}: needed with SPEECH_PROVIDER={provider} and missing"
+            for provider in settings.speech_providers
+            for name in _NEEDED.get(provider, ())
             if name not in self._env
         )
         if settings.tts_base_url.startswith(POLLY) and "/" not in settings.tts_model:
@@ -237,6 +238,17 @@ class _Reader:
                 return choice
         self._expect(name, f"one of {', '.join(choices)}", value)
         return choices[0]
+
+    def _chain(self, name: str, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        """Return names that are separated by commas, each once."""
+        value = self._env.get(name, choices[0]).lower()
+        named = [part.strip() for part in value.split(",")]
+        chain = tuple(choice for part in named for choice in choices if choice == part)
+        if len(chain) == len(named) == len(set(chain)):
+            return chain
+        form = f"one of {', '.join(choices)}, or several, each once, separated by commas"
+        self._expect(name, form, value)
+        return choices[:1]
 
     def _integer(self, name: str, default: int, least: int, most: int) -> int:
         text = self._env.get(name, str(default))

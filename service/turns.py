@@ -9,6 +9,7 @@ from typing import assert_never
 from service.audio.playout import HeardItem, PlayoutBuffer
 from service.audiohook.messages import Ping, PlaybackCompleted, PlaybackStarted
 from service.bots.port import Bot, Greeting
+from service.call_events import Connection
 from service.caller_audio import CallerAudio
 from service.receipt import Receipt
 from service.speech.port import (
@@ -18,6 +19,8 @@ from service.speech.port import (
     CallerSpeechStarted,
     CallerSpeechStopped,
     CallerTranscript,
+    SpeechLost,
+    SpeechReady,
     Usage,
 )
 from service.transcript import Transcript, Turn
@@ -28,7 +31,14 @@ LATEST_WORDS_MS = 10_000
 """Recognised words that take longer do not come any more (Realtime specification, 7.6)."""
 
 TurnEvent = (
-    AgentAudio | AgentAudioDone | AgentTranscript | CallerSpeechStopped | CallerTranscript | Usage
+    AgentAudio
+    | AgentAudioDone
+    | AgentTranscript
+    | CallerSpeechStopped
+    | CallerTranscript
+    | Usage
+    | SpeechLost
+    | SpeechReady
 )
 
 
@@ -101,17 +111,16 @@ class Turns:
                 return self._agent_speaks(event, now)
             case AgentAudioDone():
                 self._agent_pauses(event, now)
-            case AgentTranscript() if not event.is_final:
-                self.transcript.agent_says(event.item_id, event.text, self.ms(now))
-                return False
             case AgentTranscript():
-                self.transcript.agent_said(event.item_id, event.text, self.ms(now))
+                return self._note_words(event, now)
             case CallerSpeechStopped():
                 self._caller_stopped(event, now)
             case CallerTranscript():
                 self.transcript.caller_said(event.item_id, event.text, self.ms(now))
             case Usage():
                 self.receipt.add_usage(event.counts)
+            case SpeechLost() | SpeechReady():
+                self._note_provider(event, now)
             case _:
                 assert_never(event)
         return True
@@ -179,6 +188,27 @@ class Turns:
         if self._answers.is_awaited:
             self._answers.audio_came(event.item_id, self.ms(now), is_news=is_news)
         return is_news
+
+    def _note_words(self, event: AgentTranscript, now: float) -> bool:
+        note = self.transcript.agent_said if event.is_final else self.transcript.agent_says
+        note(event.item_id, event.text, self.ms(now))
+        return event.is_final
+
+    def _note_provider(self, event: SpeechLost | SpeechReady, now: float) -> None:
+        if isinstance(event, SpeechLost):
+            self.playout.break_off()
+            self.receipt.add_error(event.code)
+            return
+        if event.is_reduced:
+            self.receipt.add_error("session_reduced")
+        self.receipt.connected(
+            Connection(
+                provider=event.provider,
+                model=event.model,
+                ready_ms=self.ms(now),
+                after=event.after,
+            )
+        )
 
     def _agent_pauses(self, event: AgentAudioDone, now: float) -> None:
         self.playout.complete(event.item_id)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from service.secrets.env import EnvSecrets
     from service.secrets.file import FileSecrets
     from service.speech.cascade_parts import Synthesizer
+    from service.speech.fallback import FallbackProvider
 
 CATALOG = Path(__file__).parent / "bots" / "catalog"
 """The bots that come with the service."""
@@ -49,14 +50,28 @@ def make_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None":
     return EnvSecrets(settings.audiohook_keys)
 
 
-def make_speech(settings: Settings) -> SpeechProvider:
-    """Return the provider that hears and speaks."""
-    if settings.speech_provider == "cascade":
-        return make_cascade(settings)
+RENEW_AFTER_S = 55 * 60.0
+"""Realtime conversations end after 60 minutes (Realtime specification, 11.2)."""
+
+
+def make_speech(settings: Settings) -> "FallbackProvider":
+    """Return what hears and speaks: the chain of the providers, each imported when it is named."""
+    from service.speech.fallback import FallbackProvider, Link
+
+    links = []
+    for name in settings.speech_providers:
+        if name == "cascade":
+            links.append(Link(name, make_cascade(settings)))
+        else:
+            links.append(Link(name, _make_realtime(settings, name), RENEW_AFTER_S))
+    return FallbackProvider(links)
+
+
+def _make_realtime(settings: Settings, name: str) -> SpeechProvider:
     from service.speech.endpoints import azure_endpoint, openai_endpoint
     from service.speech.realtime import RealtimeProvider
 
-    if settings.speech_provider == "azure":
+    if name == "azure":
         endpoint = azure_endpoint(
             settings.azure_openai_endpoint,
             settings.azure_openai_api_key,

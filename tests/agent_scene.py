@@ -128,7 +128,7 @@ class Scene:
                 self.turns.interrupt(event, self.clock())
             case speech.CallerSpeechStopped():
                 self.turns.take(event, self.clock())
-                self.agent.caller_stopped()
+                self.agent.must_wait(event)
             case speech.AgentTurnDone():
                 self.ending.turn_done()
                 self.agent.turn_done()

@@ -24,6 +24,7 @@ class FakeSession:
         self.said_without_tools: list[str] = []
         self.notes: list[tuple[speech.TextSpeaker, str, bool]] = []
         self.bots: list[Bot] = []
+        self.memories: list[speech.Remembered] = []
         self.forgotten = 0
         self.abandoned: list[str] = []
         self.results: list[tuple[str, str, str]] = []
@@ -47,6 +48,10 @@ class FakeSession:
     ) -> None:
         self.deeds.append("send_text")
         self.notes.append((speaker, text, wants_reply))
+
+    async def restore(self, memories: Sequence[speech.Remembered]) -> None:
+        self.deeds.append("restore")
+        self.memories = list(memories)
 
     async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
         self.deeds.append("send_tool_result")
@@ -101,6 +106,9 @@ class FakeProvider:
     async def connect(self, bot: Bot) -> FakeSession:
         self.asked.append(bot)
         await self.is_reachable.wait()
+        if len(self.asked) == 1:
+            ready = speech.SpeechReady("fake", self.session.model, self.session.is_reduced)
+            self.session.yields(ready)
         return self.session
 
     async def aclose(self) -> None:

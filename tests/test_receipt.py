@@ -4,7 +4,15 @@ from dataclasses import replace
 import pytest
 
 from service.audiohook.counters import Counters
-from service.call_events import BargeIn, CallEndedData, EndReason, Setup, ToolUse, Transport
+from service.call_events import (
+    BargeIn,
+    CallEndedData,
+    Connection,
+    EndReason,
+    Setup,
+    ToolUse,
+    Transport,
+)
 from service.prices import PriceTable
 from service.receipt import MAX_ERRORS, MAX_TOOL_USES, Arrival, Receipt, was_last_word_heard
 from service.transcript import Speaker, Turn
@@ -64,10 +72,12 @@ def test_setup_is_told_step_by_step():
     receipt = Receipt(setup_ms=30)
     receipt.arrived(Arrival(5.0, is_cold=True), 5.012)
     before = end(receipt).setup
-    receipt.model_is_ready("model", 400)
+    receipt.connected(Connection(provider="openai", model="model", ready_ms=400))
     receipt.agent_audio_left(800, 700, 0)
     receipt.agent_audio_heard("greeting", 710, rtt_ms=60)
-    receipt.model_is_ready("another model", 9_000)
+    receipt.connected(
+        Connection(provider="azure", model="another model", ready_ms=9_000, after="closed_1011")
+    )
 
     assert before == Setup(
         is_cold=True, upgrade_ms=12, opened_ms=30,

@@ -32,7 +32,7 @@ def problems(**changes: str) -> list[str]:
         ("is_traced", False),
         ("log_format", "json"),
         ("log_level", "info"),
-        ("speech_provider", "openai"),
+        ("speech_providers", ("openai",)),
         ("openai_base_url", "https://api.openai.com/v1"),
         ("openai_realtime_model", "gpt-realtime-2.1"),
         ("openai_realtime_voice", "marin"),
@@ -141,7 +141,7 @@ def test_azure_needs_no_key_of_openai():
         }
     )
 
-    assert settings.speech_provider == "azure"
+    assert settings.speech_providers == ("azure",)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\t"])
@@ -236,7 +236,9 @@ WRONG = [
     ("CALL_BUDGET_USD", "nan"),
     ("LOG_LEVEL", "loud"),
     ("SPEECH_PROVIDER", "deepgram"),
-    ("SPEECH_PROVIDER", "openai,azure"),
+    ("SPEECH_PROVIDER", "openai,deepgram"),
+    ("SPEECH_PROVIDER", "openai,openai"),
+    ("SPEECH_PROVIDER", "openai,"),
     ("OPENAI_BASE_URL", "api.openai.com/v1"),
     ("OPENAI_BASE_URL", "ftp://api.openai.com"),
     ("OPENAI_BASE_URL", "https://"),

@@ -64,8 +64,13 @@ class _Item:
     received: int = 0
     heard: int = 0
     is_complete: bool = False
+    is_broken_off: bool = False
     started_at: float | None = None
     ended_at: float | None = None
+
+    @property
+    def has_end(self) -> bool:
+        return self.is_complete or self.is_broken_off
 
     def report(self) -> HeardItem:
         return HeardItem(
@@ -145,6 +150,11 @@ class PlayoutBuffer:
         """Mark the item as fully received, so that its tail need not wait for a full packet."""
         if item := self._items.get(item_id):
             item.is_complete = True
+
+    def break_off(self) -> None:
+        """Reckon with no more of the items that came in part: their end is what was received."""
+        for item in self._items.values():
+            item.is_broken_off = not item.is_complete
 
     def flush(self) -> None:
         """Let what waits leave without its missing rest, until the next `push`."""
@@ -272,7 +282,7 @@ class PlayoutBuffer:
             item.heard += span.size
             item.ended_at = self._time_of(self._passed)
         if self._sent and self._passed == self._sent:
-            if self._waiting or not all(item.is_complete for item in self._items.values()):
+            if self._waiting or not all(item.has_end for item in self._items.values()):
                 self.underruns += 1
             self._confirm_by = self._dry_at() + CONFIRM_S
             self._end_episode()
@@ -320,7 +330,7 @@ class PlayoutBuffer:
 
     def _wait_for_more_s(self, lead_s: float) -> float:
         """Seconds to wait for the producer, so that packets stay few."""
-        has_tail = self._queue[0][0].is_complete or self._queue[-1][0].is_complete
+        has_tail = self._queue[0][0].has_end or self._queue[-1][0].has_end
         if self._is_flushed or has_tail or self._waiting >= PACKET_BYTES[self._step]:
             return 0.0
         return lead_s - LOW_LEAD_S if self._waiting >= PACKET_BYTES[0] else math.inf
@@ -349,4 +359,4 @@ class PlayoutBuffer:
 
 
 def _is_finished(item: _Item) -> bool:
-    return item.is_complete and item.heard == item.received
+    return item.has_end and item.heard == item.received

@@ -16,7 +16,7 @@ from service.speech.cascade_parts import ChatUsage, FunctionCall, Parts, Reply, 
 from service.speech.cascade_rules import CascadeRules
 from service.speech.cascade_sentences import Sentences
 from service.speech.cascade_tries import with_tries
-from service.speech.port import SpeechError, SpeechEvent, TextSpeaker
+from service.speech.port import Remembered, SpeechError, SpeechEvent, TextSpeaker
 
 MAX_REPLY_CHARS = 6_000
 """Of one answer: about seven minutes. A mind that does not find its end is stopped."""
@@ -78,6 +78,10 @@ class CascadeSession:
         """Add a text to the conversation, and let the mind react if a reply is wanted."""
         self._rules.add_text(text, speaker, wants_reply=wants_reply)
         self._follow()
+
+    async def restore(self, memories: Sequence[Remembered]) -> None:
+        """Remember what happened before this conversation."""
+        self._rules.restore(memories)
 
     async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:
         """Answer a function call; unknown ids are ignored."""

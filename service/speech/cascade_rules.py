@@ -23,11 +23,13 @@ from service.speech.port import (
     CallerSpeechStarted,
     CallerSpeechStopped,
     CallerTranscript,
+    Remembered,
     SpeechError,
     SpeechEvent,
     TextSpeaker,
     ToolCall,
     Usage,
+    Used,
 )
 
 MAX_DEAF_TURNS = 2
@@ -95,6 +97,16 @@ class CascadeRules:
         if wants_reply:
             self._owe()
         self._go_on()
+
+    def restore(self, memories: Sequence[Remembered]) -> None:
+        """Remember what happened in an earlier conversation."""
+        for memory in memories:
+            if isinstance(memory, Used):
+                call = FunctionCall(memory.call_id, memory.name, memory.arguments)
+                self._history.add("assistant").calls.append(call)
+                self._history.answer(memory.call_id, memory.output)
+            else:
+                self._history.add(_ROLES[memory.speaker], memory.text)
 
     def say(self, instruction: str, *, may_use_tools: bool) -> None:
         """Let the mind speak by an instruction, after the reply that is alive."""

@@ -115,6 +115,32 @@ class Usage:
     counts: dict[str, float]
 
 
+@dataclass(slots=True)
+class SpeechLost:
+    """The conversation was lost, and is being restored: nothing is heard or said meanwhile.
+
+    Speech that was handed out stays valid; no more comes of it. `code` as in `SpeechError`.
+    """
+
+    provider: str
+    code: str
+
+
+@dataclass(slots=True)
+class SpeechReady:
+    """A conversation stands: the first one, or one that goes on where the lost one ended.
+
+    `provider` is its name in `SPEECH_PROVIDER`; `after` is the code of what was lost, empty at the
+    first time and when a conversation was renewed before its time was up. `is_reduced` as of
+    `SpeechSession`.
+    """
+
+    provider: str
+    model: str
+    is_reduced: bool = False
+    after: str = ""
+
+
 SpeechEvent = (
     CallerSpeechStarted
     | CallerSpeechStopped
@@ -127,10 +153,33 @@ SpeechEvent = (
     | BotChanged
     | AgentTurnDone
     | Usage
+    | SpeechLost
+    | SpeechReady
 )
 
 
 TextSpeaker = Literal["caller", "agent", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that was said before this conversation began; of the agent's, what was heard."""
+
+    speaker: TextSpeaker
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A function that was called before this conversation began, with its result."""
+
+    call_id: str
+    name: str
+    arguments: str
+    output: str
+
+
+Remembered = Said | Used
 
 
 class SpeechError(Exception):
@@ -180,6 +229,10 @@ class SpeechSession(Protocol):
         `system` is a fact or an instruction of the service. With `wants_reply` the model reacts
         as soon as nobody speaks.
         """
+        ...
+
+    async def restore(self, memories: Sequence[Remembered]) -> None:
+        """Put what happened before into a conversation that is new; no reply follows."""
         ...
 
     async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:

@@ -23,7 +23,7 @@ from service.audio.playout import HeardItem
 from service.bots.port import Bot
 from service.speech import realtime_wire as wire
 from service.speech.endpoints import Endpoint
-from service.speech.port import SpeechError, SpeechEvent, TextSpeaker
+from service.speech.port import Remembered, SpeechError, SpeechEvent, TextSpeaker
 from service.speech.realtime_config import session_update, without_extras
 from service.speech.realtime_rules import RealtimeRules
 
@@ -115,6 +115,11 @@ class RealtimeSession:
     ) -> None:
         """Add a text to the conversation, and let the model react if a reply is wanted."""
         self._rules.add_text(text, speaker, self._clock(), wants_reply=wants_reply)
+        await self._flush()
+
+    async def restore(self, memories: Sequence[Remembered]) -> None:
+        """Put what happened before into the new conversation."""
+        self._rules.restore(memories)
         await self._flush()
 
     async def send_tool_result(self, call_id: str, output: str, *, then_say: str = "") -> None:

@@ -6,7 +6,7 @@ Source: Realtime specification, 5 (events and items), 7.5 (approvals), 8.1 (trun
 from typing import Any
 
 from service.audio.playout import HeardItem
-from service.speech.port import TextSpeaker
+from service.speech.port import Remembered, TextSpeaker, Used
 from service.speech.realtime_wire import encode
 
 _ROLES: dict[TextSpeaker, str] = {"caller": "user", "agent": "assistant", "system": "system"}
@@ -48,6 +48,15 @@ class Outgoing:
         """Append a text; what an assistant has said is `output_text` (5.1)."""
         content = {"type": "output_text" if speaker == "agent" else "input_text", "text": text}
         self.add_item({"type": "message", "role": _ROLES[speaker], "content": [content]})
+
+    def add_memory(self, memory: Remembered) -> None:
+        """Append something of an earlier conversation; a function call and its result (11.3)."""
+        if isinstance(memory, Used):
+            call = {"call_id": memory.call_id, "name": memory.name, "arguments": memory.arguments}
+            self.add_item({"type": "function_call", **call})
+            self.add_result(memory.call_id, memory.output)
+        else:
+            self.add_text(memory.speaker, memory.text)
 
     def add_result(self, call_id: str, output: str) -> None:
         """Append what a function call has given."""

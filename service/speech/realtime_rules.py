@@ -19,6 +19,7 @@ from service.speech.port import (
     BotChanged,
     CallerSpeechStarted,
     CallerSpeechStopped,
+    Remembered,
     SpeechError,
     SpeechEvent,
     TextSpeaker,
@@ -132,6 +133,11 @@ class RealtimeRules:
             self._patience.begin_again()
         if wants_reply:
             self._ask({}, now)
+
+    def restore(self, memories: Sequence[Remembered]) -> None:
+        """Add what happened in an earlier conversation (11.3)."""
+        for memory in memories:
+            self._out.add_memory(memory)
 
     def add_tool_result(self, call_id: str, output: str, then_say: str, now: float) -> None:
         """Answer a function call; `then_say` is what the model says next, else what it likes."""

@@ -9,6 +9,7 @@ from service.call_events import (
     Caller,
     CallEvent,
     CallStartedData,
+    Connection,
     Cost,
     CostParts,
     Counts,
@@ -128,6 +129,12 @@ ENDED = CallEvent(
         tools=(
             ToolUse(name="switch_bot", at_ms=20_500, outcome="ok", duration_ms=3),
             ToolUse(name="stock", at_ms=31_250, outcome="failed", server="shop"),
+        ),
+        connections=(
+            Connection(provider="openai", model="gpt-realtime-2.1", ready_ms=420),
+            Connection(
+                provider="openai", model="gpt-realtime-2.1", ready_ms=25_310, after="closed_1011"
+            ),
         ),
         transport=Transport(
             frames_in=306,

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ from service.secrets.env import EnvSecrets
 from service.secrets.port import SecretService
 from service.server import CallServer, make_server
 from service.speech.endpoints import openai_endpoint
+from service.speech.fallback import FallbackProvider, Link
 from service.speech.port import SpeechProvider
 from service.speech.realtime import RealtimeProvider
 from tests.plain_bot import Bots
@@ -272,6 +273,7 @@ async def bridge(
     mcp_servers: McpServers | None = None,
     voice: QuickVoice | None = None,
     max_calls: int = 100,
+    links: Sequence[Link] = (),
     max_call_s: float = 840.0,
     drain_s: float = 110.0,
 ) -> AsyncIterator[Bridge]:
@@ -286,7 +288,9 @@ async def bridge(
         endpoint = openai_endpoint(model.base_url, MODEL_KEY, "gpt-realtime-2.1")
         services = CallServices(
             bots=bots,
-            speech=provider or RealtimeProvider(endpoint),
+            speech=FallbackProvider(
+                links or [Link("openai", provider or RealtimeProvider(endpoint))]
+            ),
             events=sink,
             max_call_s=max_call_s,
             clock=time.monotonic,

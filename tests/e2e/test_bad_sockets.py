@@ -455,4 +455,4 @@ def test_a_model_that_does_not_read_is_given_up(outcome_of: Outcomes):
 
     assert disconnect is not None
     assert disconnect.output_variables["BOT_STATUS"] == "failed"
-    assert disconnect.at_ms < 6_000
+    assert disconnect.at_ms < 12_000  # after four tries

@@ -149,6 +149,10 @@ async def model_refuses_the_session() -> Played:
     return await _model_that_is_no_use(RefuseUpdate(times=None))
 
 
+LOST_FOR_GOOD = 4000
+"""A close code after which nobody connects again (Realtime specification, 11.1)."""
+
+
 async def _model_that_is_no_use(fault: RefuseHandshake | HangHandshake | RefuseUpdate) -> Played:
     async def script(call: GenesysCall) -> None:
         await call.opened()
@@ -159,7 +163,7 @@ async def _model_that_is_no_use(fault: RefuseHandshake | HangHandshake | RefuseU
 
 
 async def _model_lost_after(deltas: int) -> Played:
-    fault = CloseAtEvent(type="response.output_audio.delta", skip=deltas, code=1011)
+    fault = CloseAtEvent(type="response.output_audio.delta", skip=deltas, code=LOST_FOR_GOOD)
     async with bridge(caller_says("story", faults=(fault,))) as running:
         return await play(running, ask_and_wait)
 
@@ -169,7 +173,7 @@ async def model_lost_in_the_greeting() -> Played:
         await call.opened()
         await call.disconnected()
 
-    fault = CloseAtEvent(type="response.output_audio.delta", skip=2, code=1011)
+    fault = CloseAtEvent(type="response.output_audio.delta", skip=2, code=LOST_FOR_GOOD)
     async with bridge(replace(PROMPT, faults=(fault,))) as running:
         return await play(running, script)
 
@@ -710,10 +714,10 @@ FAILURES = {
     model_refuses_the_key: "http_401",
     model_never_answers: "connect_timeout",
     model_refuses_the_session: "session_refused",
-    model_lost_in_the_greeting: "closed_1011",
-    model_lost_early_in_the_answer: "closed_1011",
-    model_lost_later_in_the_answer: "closed_1011",
-    model_lost_even_later_in_the_answer: "closed_1011",
+    model_lost_in_the_greeting: f"closed_{LOST_FOR_GOOD}",
+    model_lost_early_in_the_answer: f"closed_{LOST_FOR_GOOD}",
+    model_lost_later_in_the_answer: f"closed_{LOST_FOR_GOOD}",
+    model_lost_even_later_in_the_answer: f"closed_{LOST_FOR_GOOD}",
 }
 
 

@@ -76,8 +76,8 @@ def test_recorded_callers_are_heard_and_answered(tmp_path: Path):
     ("voice", "made", "imported"),
     [
         ("http://x", "", []),
-        ("http://x", "._make_parts()", ["numpy", "httpcore2"]),
-        ("aws-polly://eu-central-1", "._make_parts()", ["httpcore2", "boto3"]),
+        ("http://x", ".links[0].provider._make_parts()", ["numpy", "httpcore2"]),
+        ("aws-polly://eu-central-1", ".links[0].provider._make_parts()", ["httpcore2", "boto3"]),
     ],
 )
 def test_what_is_heavy_is_imported_with_the_first_call(voice: str, made: str, imported: list[str]):
