@@ -64,11 +64,12 @@ def build(settings: Settings) -> CallServer:
     kinds = wiring.make_tool_kinds(settings)
     bots = wiring.make_bots(settings, kinds)
     gate = _make_gate(settings, secrets, bots)
-    monitoring = wiring.make_monitoring(settings, calls, gate.counts, utc_now)
+    events = wiring.make_events(settings)
+    monitoring = wiring.make_monitoring(settings, calls, gate.counts, events, utc_now)
     services = CallServices(
         bots=bots,
         speech=wiring.make_speech(settings),
-        events=ObservedSink(wiring.make_events(settings), *monitoring.observers),
+        events=ObservedSink(events, *monitoring.observers),
         max_call_s=settings.max_call_s,
         budget_usd=settings.budget_usd,
         begin_trace=monitoring.begin_trace,

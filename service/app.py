@@ -197,13 +197,15 @@ def _lifespan_of(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await services.events.start()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_run(watch)) for watch in watching]
-            yield
-            for task in tasks:
-                task.cancel()
-        await services.speech.aclose()
-        await services.events.aclose()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(_run(watch)) for watch in watching]
+                yield
+                for task in tasks:
+                    task.cancel()
+            await services.speech.aclose()
+        finally:  # whatever else failed: what the calls told is not to be lost
+            await services.events.aclose()
         for close in closing:
             await close()
 

@@ -5,7 +5,8 @@ like at the moment is read when somebody asks. No label has a value that a calle
 provider could choose; buckets never change with load, so that instances can be added up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -14,6 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from service.call_events import AnswerLatency, CallEndedData, CallEvent, Setup, TurnData
 from service.gate import GateCounts
 from service.live_calls import LiveCalls
+from service.outbox.port import OutboxState
 
 WAIT_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Seconds that a caller waits: fine where answers usually begin, coarse where all is lost."""
@@ -40,10 +42,18 @@ class Metrics:
         lag: seconds that the event loop was late; give `lag.observe` each of them.
     """
 
-    def __init__(self, calls: LiveCalls, gate: GateCounts) -> None:
+    def __init__(
+        self,
+        calls: LiveCalls,
+        gate: GateCounts,
+        outbox: Callable[[], OutboxState],
+        wall_clock: Callable[[], datetime],
+    ) -> None:
+        """`outbox` tells what was not delivered, `wall_clock` the aware time."""
         self._registry = CollectorRegistry(auto_describe=True)
         ProcessCollector(registry=self._registry)
         self._registry.register(_State(calls, gate))
+        self._registry.register(_Outbox(outbox, wall_clock))
         self._make_counters()
         self._make_histograms()
 
@@ -165,6 +175,30 @@ class _State:
             "bridge_refusals_undelayed",
             "Refusals that left at once because too many waited: an attack.",
             self._gate.undelayed,
+        )
+
+
+class _Outbox:
+    """Reads at a scrape what the outbox has not delivered."""
+
+    def __init__(
+        self, outbox: Callable[[], OutboxState], wall_clock: Callable[[], datetime]
+    ) -> None:
+        self._outbox = outbox
+        self._wall_clock = wall_clock
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield how many events wait and for how long, and how many were given up."""
+        state = self._outbox()
+        waited_s = 0.0
+        if state.oldest_at is not None:
+            waited_s = max((self._wall_clock() - state.oldest_at).total_seconds(), 0.0)
+        yield GaugeMetricFamily("bridge_outbox_depth", "Events not delivered yet.", state.depth)
+        yield GaugeMetricFamily(
+            "bridge_outbox_oldest_seconds", "Age of the oldest of them.", waited_s
+        )
+        yield CounterMetricFamily(
+            "bridge_outbox_given_up", "Events that were lost or set aside.", state.given_up
         )
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from service.call_events import CallEvent
-from service.outbox.port import EventSink
+from service.outbox.port import EventSink, OutboxState
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,10 @@ class ObservedSink:
             except Exception:  # a bug of ours, which must not cost the call its events
                 _log.exception("an observer of events failed", extra={"type": event.type})
         self._sink.emit(event)
+
+    def waiting(self) -> OutboxState:
+        """Return what the sink has not delivered."""
+        return self._sink.waiting()
 
     async def start(self) -> None:
         """Start the sink."""

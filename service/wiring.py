@@ -172,24 +172,32 @@ def make_events(settings: Settings) -> EventSink:
 
 
 def make_monitoring(
-    settings: Settings, calls: LiveCalls, gate: GateCounts, wall_clock: Callable[[], datetime]
+    settings: Settings,
+    calls: LiveCalls,
+    gate: GateCounts,
+    events: EventSink,
+    wall_clock: Callable[[], datetime],
 ) -> Monitoring:
     """Return what watches the service from the side."""
     monitoring = Monitoring()
     if settings.metrics != "off":
-        monitoring = _metrics(settings, calls, gate, wall_clock)
+        monitoring = _metrics(settings, calls, gate, events, wall_clock)
     if settings.is_traced:
         monitoring = _traced(monitoring, wall_clock)
     return monitoring
 
 
 def _metrics(
-    settings: Settings, calls: LiveCalls, gate: GateCounts, wall_clock: Callable[[], datetime]
+    settings: Settings,
+    calls: LiveCalls,
+    gate: GateCounts,
+    events: EventSink,
+    wall_clock: Callable[[], datetime],
 ) -> Monitoring:
     from service.loop_lag import LoopLag
     from service.metrics import Metrics
 
-    metrics = Metrics(calls, gate)
+    metrics = Metrics(calls, gate, events.waiting, wall_clock)
     watching: list[Callable[[], Awaitable[None]]] = [LoopLag(metrics.lag.observe).watch]
     if settings.metrics == "emf":
         watching.append(functools.partial(log_active_calls, calls, wall_clock))

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from scripts.emulators.brains import DialogueBrain
 from scripts.emulators.genesys import CallReport, GenesysCall, play_call
 from scripts.emulators.realtime import RealtimeEmulator
@@ -150,6 +152,22 @@ def test_the_speech_provider_is_closed_after_the_last_call():
             return provider.closed
 
     assert (asyncio.run(scenario(), debug=False), provider.closed) == (0, 1)
+
+
+class Unclosable(RealtimeProvider):
+    async def aclose(self) -> None:
+        raise RuntimeError("the provider cannot be closed")
+
+
+def test_events_are_delivered_at_the_end_whatever_else_fails(caplog: pytest.LogCaptureFixture):
+    async def scenario() -> bool:
+        provider = Unclosable(openai_endpoint("http://127.0.0.1:9", MODEL_KEY, "m"))
+        async with bridge(provider=provider) as running:
+            sink = running.sink
+        return sink.is_closed
+
+    assert asyncio.run(scenario(), debug=False)
+    assert "the provider cannot be closed" in caplog.text
 
 
 class BrokenOnce(RealtimeProvider):

@@ -10,6 +10,7 @@ from service.audiohook.upgrade import CallIdentity
 from service.call_events import AnswerLatency, CallEvent, to_json
 from service.call_record import CallRecord
 from service.call_services import CallServices
+from service.outbox.port import OutboxState
 from service.receipt import Receipt
 from service.transcript import Turn
 from tests.contracts.event_examples import (
@@ -50,6 +51,9 @@ class Sink:
 
     def emit(self, event: CallEvent) -> None:
         self.events.append(event)
+
+    def waiting(self) -> OutboxState:
+        return OutboxState()
 
     async def start(self) -> None: ...
 

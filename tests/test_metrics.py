@@ -1,4 +1,5 @@
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -7,12 +8,15 @@ from service.call_events import AnswerLatency, CallEvent, TurnData
 from service.gate import GateCounts
 from service.live_calls import LiveCalls
 from service.metrics import ERROR_CLASSES, ERROR_KINDS, Metrics, error_kind
+from service.outbox.port import OutboxState
 from tests.contracts.event_examples import ENDED, STARTED, TURN
 
 ANSWER = AnswerLatency(
     at_ms=0, leaving_ms=700, audible_ms=750,
     endpointing_ms=500, model_ms=150, tools_ms=0, pacing_ms=40, own_ms=10,
 )  # fmt: skip
+
+NOW = ENDED.time + timedelta(hours=1)
 
 
 class Page:
@@ -33,8 +37,14 @@ class Page:
         return self._values[(f"bridge_{name}", *sorted(pairs))]
 
 
-def metrics_of(*events: CallEvent, gate: GateCounts | None = None, max_calls: int = 9) -> Metrics:
-    metrics = Metrics(LiveCalls(max_calls), gate or GateCounts())
+def metrics_of(
+    *events: CallEvent,
+    gate: GateCounts | None = None,
+    max_calls: int = 9,
+    outbox: OutboxState | None = None,
+) -> Metrics:
+    outbox = outbox or OutboxState()
+    metrics = Metrics(LiveCalls(max_calls), gate or GateCounts(), lambda: outbox, lambda: NOW)
     for event in events:
         metrics.observe(event)
     return metrics
@@ -138,3 +148,17 @@ def test_nothing_that_was_said_or_named_is_on_the_page():
 
     said = [TURN.sessionid, TURN.subject, TURN.orgid, "bank", "stock", "shop", "tel:"]
     assert [word for word in said if word in page.text] == []
+
+
+def test_outbox_tells_what_it_has_not_delivered():
+    state = OutboxState(depth=7, oldest_at=NOW - timedelta(seconds=90), given_up=2)
+
+    page = Page(metrics_of(outbox=state))
+
+    figures = [page[f"outbox_{name}"] for name in ("depth", "oldest_seconds", "given_up_total")]
+    assert figures == [7, 90, 2]
+
+
+@pytest.mark.parametrize("oldest_at", [None, NOW + timedelta(seconds=5)])
+def test_outbox_without_an_old_event_shows_no_age(oldest_at: datetime | None):
+    assert Page(metrics_of(outbox=OutboxState(0, oldest_at)))["outbox_oldest_seconds"] == 0

@@ -1,8 +1,23 @@
 """The seam through which call events leave a call."""
 
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from service.call_events import CallEvent
+
+
+class OutboxState(NamedTuple):
+    """What has not been delivered.
+
+    Attributes:
+        depth: events that wait.
+        oldest_at: the `time` of the oldest of them; None when there is none.
+        given_up: events that were lost or set aside since the start, each of which was logged.
+    """
+
+    depth: int = 0
+    oldest_at: datetime | None = None
+    given_up: int = 0
 
 
 class EventSink(Protocol):
@@ -10,6 +25,10 @@ class EventSink(Protocol):
 
     def emit(self, event: CallEvent) -> None:
         """Take an event. Returns at once, never raises."""
+        ...
+
+    def waiting(self) -> OutboxState:
+        """Return what has not been delivered. Returns at once."""
         ...
 
     async def start(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from service.outbox.port import EventSink
+from service.outbox.port import EventSink, OutboxState
 from tests.contracts.event_examples import EXAMPLES, STARTED
 
 
@@ -50,6 +50,9 @@ class EventSinkContract:
             await sink.aclose()
 
         asyncio.run(asyncio.wait_for(emit(), 2))
+
+    def test_nothing_waits_before_the_first_event(self, tmp_path: Path):
+        assert self.make(tmp_path).waiting() == OutboxState()
 
     def test_sink_without_events_closes(self, tmp_path: Path):
         sink = self.make(tmp_path)

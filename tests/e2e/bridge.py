@@ -27,6 +27,7 @@ from service.call_services import CallServices
 from service.gate import Gate
 from service.live_calls import LiveCalls
 from service.logs import call_id
+from service.outbox.port import OutboxState
 from service.secrets.env import EnvSecrets
 from service.secrets.port import SecretService
 from service.server import CallServer, make_server
@@ -93,15 +94,19 @@ class MemorySink:
 
     def __init__(self) -> None:
         self.events: list[CallEvent] = []
+        self.is_closed = False
 
     def emit(self, event: CallEvent) -> None:
         self.events.append(event)
+
+    def waiting(self) -> OutboxState:
+        return OutboxState()
 
     async def start(self) -> None:
         pass
 
     async def aclose(self) -> None:
-        pass
+        self.is_closed = True
 
     def of(self, session_id: str, kind: str = "") -> list[dict[str, Any]]:
         """The events of one call, of one type such as `call.turn.v1` or all, as JSON values."""

@@ -2,9 +2,12 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,12 +16,14 @@ from hypothesis import strategies as st
 
 from service.call_events import CallEvent, to_json
 from service.outbox import jsonl
-from service.outbox.jsonl import MAX_WAITING, JsonLinesSink, NoSink
-from service.outbox.port import EventSink
+from service.outbox.intake import MAX_EVENTS
+from service.outbox.jsonl import JsonLinesSink, NoSink, append
+from service.outbox.port import EventSink, OutboxState
 from tests.contracts.event_examples import ENDED, EXAMPLES, SESSION, STARTED, TURN
 from tests.contracts.event_sink_contract import EventSinkContract
 
 DAY = "dt=2026-11-22"
+ROOT = Path(__file__).parents[2]
 WORDS = "Your new card"  # of TURN
 
 
@@ -173,6 +178,14 @@ def block_file(tmp_path: Path) -> None:
     (tmp_path / DAY / f"{SESSION}.ndjson").mkdir(parents=True)
 
 
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, 10))
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
 @pytest.mark.parametrize("block", [block_directory, block_file])
 def test_disk_failure_is_logged_without_content(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, block: Callable[[Path], None]
@@ -181,14 +194,18 @@ def test_disk_failure_is_logged_without_content(
 
     write(tmp_path, TURN)
 
-    (record,) = caplog.records
-    assert (record.levelno, vars(record)["lost"]) == (logging.ERROR, 1)
-    assert vars(record)["errno"]
-    assert WORDS not in caplog.text
-    assert WORDS not in str(vars(record))
+    failing, lost = caplog.records
+    assert (failing.levelno, vars(failing)["events"]) == (logging.ERROR, 1)
+    assert vars(failing)["errno"]
+    assert (lost.levelno, vars(lost)["lost"]) == (logging.ERROR, 1)
+    for record in caplog.records:
+        assert WORDS not in str(vars(record))
 
 
-def test_writing_goes_on_after_a_disk_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_what_a_disk_refused_is_written_when_it_can_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jsonl, "RETRY_S", 0.01)
     path = tmp_path / DAY / f"{SESSION}.ndjson"
     block_file(tmp_path)
 
@@ -198,13 +215,22 @@ def test_writing_goes_on_after_a_disk_failure(tmp_path: Path, caplog: pytest.Log
         sink.emit(event(1))
         while not caplog.records:
             await asyncio.sleep(0.002)
-        path.rmdir()
         sink.emit(event(2))
+        state = sink.waiting()
+        path.rmdir()
+        while sink.waiting().depth:
+            await asyncio.sleep(0.002)
         await sink.aclose()
+        assert (state.depth, state.oldest_at) == (2, STARTED.time)
+        assert sink.waiting() == OutboxState()
 
-    asyncio.run(asyncio.wait_for(emit(), 5))
+    run(emit())
 
-    assert ids(path) == [f"{SESSION}/turn/2"]
+    assert ids(path) == [f"{SESSION}/turn/1", f"{SESSION}/turn/2"]
+    assert messages(caplog) == [
+        "events cannot be written: they are kept in memory and tried again",
+        "events are written again",
+    ]
 
 
 def test_one_call_that_cannot_be_written_does_not_take_others_along(
@@ -215,7 +241,7 @@ def test_one_call_that_cannot_be_written_does_not_take_others_along(
     write(tmp_path, event(1), event(2), event(session_id="other"))
 
     assert ids(tmp_path / DAY / "other.ndjson") == ["other/turn/0"]
-    assert [vars(record)["lost"] for record in caplog.records] == [2]
+    assert vars(caplog.records[-1])["lost"] == 2
 
 
 def test_event_that_has_no_json_does_not_end_the_writing(
@@ -228,22 +254,60 @@ def test_event_that_has_no_json_does_not_end_the_writing(
 
     assert ids(tmp_path / DAY / f"{SESSION}.ndjson") == [f"{SESSION}/turn/1", f"{SESSION}/turn/2"]
     (record,) = caplog.records
-    assert vars(record)["lost"] == 1
-    assert WORDS not in str(vars(record)["msg"])
+    assert record.getMessage() == "an event was lost: it has no JSON form"
+    assert WORDS not in str(vars(record))
 
 
-def test_events_beyond_the_bound_are_lost_and_that_is_logged(
+# A line is there whole or not at all.
+
+
+@pytest.mark.parametrize("tail", [b"", b"{", b'{"id":"half', b'{"id": "whole"}'])
+def test_half_a_line_of_a_killed_process_spoils_no_line_after_it(tmp_path: Path, tail: bytes):
+    path = tmp_path / DAY / f"{SESSION}.ndjson"
+    write(tmp_path, event(1))
+    with path.open("ab") as file:
+        file.write(tail)
+
+    write(tmp_path, event(2))
+
+    lines = path.read_bytes().split(b"\n")
+    assert lines == [to_json(event(1)), *([tail] if tail else []), to_json(event(2)), b""]
+
+
+@pytest.mark.parametrize("room", (0, 1, 500, 998, 999))
+def test_full_disk_leaves_no_part_of_a_line(tmp_path: Path, room: int):
+    """The limit of a file's size stands for a full disk: it, too, takes a part of a write."""
+    path = tmp_path / "day" / "call.ndjson"
+    append(path, b"first\n")
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from service.outbox.jsonl import append\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({6 + room}, {6 + room}))\n"
+        "try: append(Path(sys.argv[1]), b'x' * 999 + b'\\n')\n"
+        "except OSError as error: sys.exit(3)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
+
+    assert done.returncode == 3
+    assert path.read_bytes() == b"first\n"
+
+
+def test_events_beyond_the_bound_are_lost_and_that_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     sink = JsonLinesSink(tmp_path)
-    for number in range(MAX_WAITING):
+    for number in range(MAX_EVENTS):
         sink.emit(event(number))
     before = len(caplog.records)
 
     sink.emit(ENDED)
+    sink.emit(ENDED)
 
     assert (before, len(caplog.records)) == (0, 1)
     assert SESSION not in caplog.text
+    assert sink.waiting() == OutboxState(MAX_EVENTS, STARTED.time, given_up=2)
 
 
 # Closing.
@@ -265,10 +329,7 @@ def test_close_writes_what_is_waiting(tmp_path: Path):
 def test_close_gives_a_hanging_disk_up_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    """A named pipe without a reader hangs as a lost network disk does.
-
-    Only the event behind it is surely lost.
-    """
+    """A named pipe without a reader hangs as a lost network disk does."""
     monkeypatch.setattr(jsonl, "CLOSE_DEADLINE_S", 0.05)
     pipe = tmp_path / DAY / f"{SESSION}.ndjson"
     pipe.parent.mkdir()
@@ -288,4 +349,4 @@ def test_close_gives_a_hanging_disk_up_and_says_so(
     asyncio.run(asyncio.wait_for(emit(), 5))
 
     records = [record for record in caplog.records if "in time" in record.getMessage()]
-    assert [(record.levelno, vars(record)["lost"]) for record in records] == [(logging.ERROR, 1)]
+    assert [(record.levelno, vars(record)["lost"]) for record in records] == [(logging.ERROR, 2)]

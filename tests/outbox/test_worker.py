@@ -1,0 +1,46 @@
+import asyncio
+import threading
+
+import pytest
+
+from service.outbox.worker import Worker
+
+
+def test_work_that_ends_is_waited_for():
+    done = threading.Event()
+
+    async def scenario() -> bool:
+        worker = Worker("w", done.set)
+        worker.start()
+        return await worker.ended(5)
+
+    assert asyncio.run(scenario())
+    assert done.is_set()
+
+
+def test_work_that_hangs_is_left_alone_at_the_deadline():
+    release = threading.Event()
+
+    def hang() -> None:
+        release.wait(10)
+
+    async def scenario() -> bool:
+        worker = Worker("w", hang)
+        worker.start()
+        return await worker.ended(0.02)
+
+    assert not asyncio.run(scenario())
+    release.set()
+
+
+def test_work_that_fails_is_logged(caplog: pytest.LogCaptureFixture):
+    def fail() -> None:
+        raise ValueError
+
+    async def scenario() -> bool:
+        worker = Worker("w", fail)
+        worker.start()
+        return await worker.ended(5)
+
+    assert asyncio.run(scenario())
+    assert [record.message for record in caplog.records] == ["a thread of the outbox failed"]
