@@ -17,7 +17,7 @@ STOP_DEADLINE_S = 10.0
 _OURS = (
     "ALLOW_ANONYMOUS", "ASR_", "AUDIOHOOK_", "AZURE_", "BOTS_", "DRAIN_", "EVENTS_", "GENESYS_",
     "HOST", "LLM_", "LOG_", "MAX_", "OPENAI_", "PORT", "PUBLIC_HOST", "SECRETS_", "SPEECH_",
-    "TOOL_", "TTS_", "UNKNOWN_",
+    "SPOOL_", "TOOL_", "TTS_", "UNKNOWN_",
 )  # fmt: skip
 
 

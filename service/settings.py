@@ -18,6 +18,7 @@ LogFormat = Literal["json", "text"]
 LogLevel = Literal["info", "debug", "warning", "error"]
 UnknownBot = Literal["default", "refuse"]
 MetricsMode = Literal["on", "emf", "off"]
+Platform = Literal["", "fly", "ecs"]
 
 # The first of each is the default.
 SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure", "cascade")
@@ -31,6 +32,8 @@ VOICES = (
 """Voices of the Realtime API. Source: Realtime specification, 3.2."""
 SPEECH_ONLY_VOICES = ("fable", "nova", "onyx")
 """Known to OpenAI's speech endpoint only; the Realtime API makes noise of them."""
+
+EVENTS = ("file:DIR", "sqs:QUEUE_URL", "off:")
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
@@ -92,6 +95,8 @@ class Settings:
     allow_anonymous: bool
 
     events_url: str
+    spool_dir: str
+    platform: Platform
 
     bots_url: str
     unknown_bot: UnknownBot
@@ -174,7 +179,9 @@ class _Reader:
             secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH")),
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
-            events_url=self._address("EVENTS_URL", "file:./data/events", ("file:DIR", "off:")),
+            events_url=self._address("EVENTS_URL", "file:./data/events", EVENTS),
+            spool_dir=self._text("SPOOL_DIR", "./data/spool"),
+            platform=self._platform(),
             bots_url=self._address("BOTS_URL", "", ("file:DIR",)),
             unknown_bot=self._choice("UNKNOWN_BOT", UNKNOWN_BOT),
             tool_secrets=self._texts("TOOL_SECRETS"),
@@ -207,6 +214,12 @@ class _Reader:
         is_off = self._flag("OTEL_SDK_DISABLED")
         return bool(self._url("OTEL_EXPORTER_OTLP_ENDPOINT", "")) and not is_off
 
+    def _platform(self) -> Platform:
+        """Return where we run, by the variables that the platform itself sets."""
+        if "FLY_MACHINE_ID" in self._env or "FLY_APP_NAME" in self._env:
+            return "fly"
+        return "ecs" if "ECS_CONTAINER_METADATA_URI_V4" in self._env else ""
+
     def _check_together(self, settings: Settings) -> None:
         if "openai" in settings.speech_providers and not settings.openai_api_key:
             self.problems.append(
@@ -219,6 +232,9 @@ class _Reader:
             for name in _NEEDED.get(provider, ())
             if name not in self._env
         )
+        scheme, _, queue_url = settings.events_url.partition(":")
+        if scheme == "sqs" and not _is_url(queue_url, _HTTP):
+            self._expect("EVENTS_URL", "sqs:https://… with the queue's address", queue_url)
         if settings.tts_base_url.startswith(POLLY) and "/" not in settings.tts_model:
             self._expect("TTS_MODEL", "engine/voice such as neural/Joanna", settings.tts_model)
         if not settings.has_credentials and not settings.allow_anonymous:

@@ -16,7 +16,7 @@ from service.bots.port import BotsError, BotService
 from service.gate import GateCounts
 from service.live_calls import LiveCalls
 from service.monitoring import MetricsPage, Monitoring, log_active_calls
-from service.outbox.port import EventSink
+from service.outbox.port import EventPublisher, EventSink
 from service.secrets.port import SecretsError
 from service.settings import POLLY, VOICES, Settings
 from service.speech.port import SpeechProvider
@@ -165,10 +165,28 @@ def make_bots(settings: Settings, kinds: Mapping[str, ToolKind]) -> BotService:
 
 def make_events(settings: Settings) -> EventSink:
     """Return where call events go."""
+    from service.outbox.disk import warn_of_passing_disk
     from service.outbox.jsonl import JsonLinesSink, NoSink
 
     scheme, _, argument = settings.events_url.partition(":")
-    return NoSink() if scheme == "off" else JsonLinesSink(Path(argument))
+    if scheme == "off":
+        return NoSink()
+    disk = Path(settings.spool_dir if scheme == "sqs" else argument)
+    warn_of_passing_disk(settings.platform, disk)
+    return _make_outbox(disk, argument) if scheme == "sqs" else JsonLinesSink(disk)
+
+
+def _make_outbox(spool_dir: Path, queue_url: str) -> EventSink:
+    from service.outbox.outbox import Outbox
+    from service.outbox.spool import Spool
+
+    def publisher() -> EventPublisher:
+        # In a thread of the outbox, when the port is open: boto3 takes half a second.
+        from service.outbox.sqs import make_publisher
+
+        return make_publisher(queue_url)
+
+    return Outbox(Spool(spool_dir), publisher)
 
 
 def make_monitoring(
@@ -226,7 +244,14 @@ def problems_of(settings: Settings) -> list[str]:
         *_problems_of_secrets(settings),
         *_problems_of_bots(settings),
         *_problems_of_traces(settings),
+        *_problems_of_events(settings),
     ]
+
+
+def _problems_of_events(settings: Settings) -> list[str]:
+    if settings.events_url.startswith("sqs:") and importlib.util.find_spec("boto3") is None:
+        return ["EVENTS_URL: sqs: needs the extra `aws`: pip install '.[aws]'"]
+    return []
 
 
 def _problems_of_traces(settings: Settings) -> list[str]:

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from service import wiring
 from service.server import CallServer
 from service.settings import VOICES, Settings
 
+ROOT = Path(__file__).parents[1]
 GOOD = {"OPENAI_API_KEY": "a-model-key", "ALLOW_ANONYMOUS": "1", "EVENTS_URL": "off:"}
 
 
@@ -105,3 +108,37 @@ def test_a_folder_of_bots_that_is_not_there_is_a_problem():
 
 def problems_of(**changes: str) -> list[str]:
     return wiring.problems_of(Settings.from_env(GOOD | changes))
+
+
+def test_a_queue_for_events_needs_boto3(monkeypatch: pytest.MonkeyPatch):
+    url = "sqs:https://sqs.eu-central-1.amazonaws.com/123456789012/calls"
+    with_it = problems_of(EVENTS_URL=url)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    assert with_it == []
+    assert problems_of(EVENTS_URL=url) == [
+        "EVENTS_URL: sqs: needs the extra `aws`: pip install '.[aws]'"
+    ]
+
+
+def test_building_with_a_queue_loads_no_boto3_and_makes_no_spool(alone: Path):
+    code = (
+        "import sys; from service import wiring; from service.settings import Settings\n"
+        f"settings = Settings.from_env({GOOD | {'EVENTS_URL': 'sqs:http://127.0.0.1:9/1/q'}!r})\n"
+        "wiring.make_events(settings)\n"
+        "sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+
+    assert done.returncode == 0
+    assert list(alone.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["file:./events", "sqs:http://127.0.0.1:9/1/q"])
+def test_a_disk_that_goes_away_with_the_machine_is_warned_of(
+    url: str, caplog: pytest.LogCaptureFixture
+):
+    wiring.make_events(Settings.from_env(GOOD | {"EVENTS_URL": url, "FLY_MACHINE_ID": "1"}))
+
+    assert "outlive" in caplog.text

@@ -18,6 +18,7 @@ MAX_BYTES = 256 * 1024 * 1024
 MAX_MEMORY_BYTES = 32 * 1024 * 1024
 MAX_REJECTED = 1_000
 REJECTED = "rejected"
+CLOSE_WAIT_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -54,9 +55,9 @@ class Spool:
         return self._added - self._settled
 
     @property
-    def has_unwritten(self) -> bool:
-        """True while events wait in memory that belong on disk."""
-        return bool(self._unwritten)
+    def unwritten(self) -> int:
+        """Number of events that wait in memory and belong on disk."""
+        return len(self._unwritten)
 
     def inherit(self) -> None:
         """Take over what processes that died have left."""
@@ -77,11 +78,14 @@ class Spool:
     def append(self, bodies: list[bytes]) -> None:
         """Keep events, after those that the disk refused before, if it takes them now."""
         with self._lock:
-            self._added += len(bodies)
-            if self._has_room(sum(map(len, bodies))):
-                self._unwritten.extend(bodies)
-            else:
-                self._lose(len(bodies))
+            room = self._room()
+            for number, body in enumerate(bodies):
+                room -= len(body)
+                if room < 0:
+                    self._lose(len(bodies) - number)
+                    break
+                self._unwritten.append(body)
+                self._added += 1
             if self._unwritten:
                 self._write()
 
@@ -129,7 +133,9 @@ class Spool:
 
     def close(self) -> None:
         """Remove our folder if nothing is left in it; release what others may take over."""
-        with self._lock:
+        if not self._lock.acquire(timeout=CLOSE_WAIT_S):
+            return  # a disk hangs: the system releases the folders when the process ends
+        try:
             folders = [*self._inherited, *([self._own] if self._own else [])]
             self._inherited, self._own, self._is_closed = [], None, True
             for folder in folders:
@@ -137,16 +143,17 @@ class Spool:
                     _remove(folder)
                 else:
                     folder.release()
+        finally:
+            self._lock.release()
 
-    def _has_room(self, size: int) -> bool:
+    def _room(self) -> int:
         on_disk = sum(folder.size for folder in self._inherited)
         on_disk += self._own.size if self._own else 0
-        in_memory = sum(map(len, self._unwritten)) if self._unwritten else 0
-        return on_disk + size <= self._max_bytes and in_memory + size <= MAX_MEMORY_BYTES
+        in_memory = sum(map(len, self._unwritten))
+        return min(self._max_bytes - on_disk, MAX_MEMORY_BYTES) - in_memory
 
     def _lose(self, count: int) -> None:
         self.lost += count
-        self._added -= count
         if not self._is_full:
             _log.error("events are lost: the spool is full", extra={"max_bytes": self._max_bytes})
         self._is_full = True

@@ -1,0 +1,135 @@
+"""Events on an Amazon SQS queue. boto3 blocks: the outbox gives it a thread of its own.
+
+A standard queue is meant: consumers find duplicates by `id` and the order by `seq`. Everything of
+an organisation is one message group there, so that none keeps the others waiting ("fair queues");
+on a FIFO queue a call is a group. Source: events specification, 5; deployment facts, 4.1.
+"""
+
+import hashlib
+import re
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from service.outbox.letter import Letter
+from service.outbox.port import Answer, PublishError
+
+TIMEOUTS = Config(
+    connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}, tcp_keepalive=True
+)
+"""Trying again is the outbox' own business: it knows what else waits."""
+OVERHEAD = 512
+"""Bytes allowed for the attributes of a message, which count like its body."""
+
+_ABOUT_CONTENT = frozenset({
+    "AWS.SimpleQueueService.BatchRequestTooLong",
+    "BatchRequestTooLong",
+    "InvalidMessageContents",
+    "InvalidParameterValue",
+})  # fmt: skip
+_REGION = re.compile(r"https?://(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.(?:queue\.)?amazonaws\.")
+_GROUP = re.compile(r"[!-~]{1,128}")
+
+
+class SqsClient(Protocol):
+    """What we use of `boto3.client("sqs")`."""
+
+    def send_message_batch(self, **request: Any) -> dict[str, Any]:
+        """Send up to ten messages."""
+        ...
+
+
+class SqsPublisher:
+    """Sends events to one queue."""
+
+    def __init__(self, client: SqsClient, queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+        self._is_fifo = queue_url.endswith(".fifo")
+
+    def size_of(self, letter: Letter) -> int:
+        """Return the bytes of the message, its attributes included."""
+        return len(letter.body) + OVERHEAD
+
+    def publish(self, letters: list[Letter]) -> list[Answer]:
+        """Send a batch.
+
+        Raises:
+            PublishError: nothing of it was taken.
+        """
+        entries = [self._entry(str(number), letter) for number, letter in enumerate(letters)]
+        try:
+            answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "unknown")
+            raise PublishError(code, is_about_content=code in _ABOUT_CONTENT) from error
+        except BotoCoreError as error:
+            raise PublishError(type(error).__name__) from error
+        # An entry that is in neither list was not taken either.
+        answers = [Answer("again", "unanswered")] * len(letters)
+        for each in answer.get("Successful", []):
+            answers[int(each["Id"])] = Answer("taken")
+        for each in answer.get("Failed", []):
+            answers[int(each["Id"])] = _failure(each)
+        return answers
+
+    def _entry(self, number: str, letter: Letter) -> dict[str, Any]:
+        entry = {
+            "Id": number,
+            "MessageBody": _text(letter.body),
+            "MessageAttributes": _attributes(letter),
+            "MessageGroupId": _group(letter.call if self._is_fifo else letter.organization),
+        }
+        if self._is_fifo:
+            digest = hashlib.sha256(letter.event_id.encode()).hexdigest()
+            entry["MessageDeduplicationId"] = digest
+        return entry
+
+
+def make_publisher(queue_url: str) -> SqsPublisher:
+    """Return the publisher of a queue, with boto3's own credentials and settings.
+
+    Raises:
+        BotoCoreError: boto3 has no region, and the address names none.
+    """
+    region = region_of(queue_url)
+    return SqsPublisher(boto3.client("sqs", region_name=region, config=TIMEOUTS), queue_url)
+
+
+def region_of(queue_url: str) -> str | None:
+    """Return the region that the address of a queue names; None: boto3 has to know it."""
+    found = _REGION.match(queue_url)
+    return found[1] if found else None
+
+
+def _failure(failed: dict[str, Any]) -> Answer:
+    code = str(failed.get("Code", "unknown"))
+    is_for_good = failed.get("SenderFault", False) and "Throttl" not in code
+    return Answer("refused" if is_for_good else "again", code)
+
+
+def _text(body: bytes) -> str:
+    # The two characters that JSON takes as they are and SQS does not.
+    return body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def _attributes(letter: Letter) -> dict[str, dict[str, str]]:
+    values = {
+        "type": letter.type,
+        "org": letter.organization,
+        "language": letter.language,
+        "disposition": letter.disposition,
+    }
+    return {
+        name: {"DataType": "String", "StringValue": value}
+        for name, value in values.items()
+        if value and value.isprintable() and len(value) <= 64
+    }
+
+
+def _group(name: str) -> str:
+    if _GROUP.fullmatch(name):
+        return name
+    return hashlib.sha256(name.encode()).hexdigest()
