@@ -36,10 +36,9 @@ def forget_on_aws(conversation_id: str, table: str, bucket: str) -> Forgotten:
 
     from service.analytics.aws import DynamoTable, S3Lake
 
+    lake = S3Lake(boto3.client("s3"), bucket)
     return forget_conversation(
-        conversation_id,
-        table=DynamoTable(boto3.client("dynamodb"), table),
-        lake=S3Lake(boto3.client("s3"), bucket),
+        conversation_id, table=DynamoTable(boto3.client("dynamodb"), table, lake), lake=lake
     )
 
 

@@ -36,6 +36,7 @@ SPEECH_ONLY_VOICES = ("fable", "nova", "onyx")
 EVENTS = ("file:DIR", "sqs:QUEUE_URL", "off:")
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
     "azure": ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT"),
     # No keys: a server of one's own may ask for none.
@@ -96,6 +97,7 @@ class Settings:
 
     events_url: str
     spool_dir: str
+    events_claim_bucket: str
     platform: Platform
 
     bots_url: str
@@ -181,6 +183,7 @@ class _Reader:
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
             events_url=self._address("EVENTS_URL", "file:./data/events", EVENTS),
             spool_dir=self._text("SPOOL_DIR", "./data/spool"),
+            events_claim_bucket=self._bucket("EVENTS_CLAIM_BUCKET"),
             platform=self._platform(),
             bots_url=self._address("BOTS_URL", "", ("file:DIR",)),
             unknown_bot=self._choice("UNKNOWN_BOT", UNKNOWN_BOT),
@@ -318,6 +321,12 @@ class _Reader:
         text = self._env.get(name, "").lower()
         if text and not _HOST.fullmatch(text):
             self._expect(name, "a host such as mypurecloud.de", text)
+        return text
+
+    def _bucket(self, name: str) -> str:
+        text = self._env.get(name, "")
+        if text and not _BUCKET.fullmatch(text):
+            self._expect(name, "the name of an S3 bucket, such as my-lake", text)
         return text
 
     def _texts(self, name: str) -> Mapping[str, str]:

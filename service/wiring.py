@@ -173,10 +173,10 @@ def make_events(settings: Settings) -> EventSink:
         return NoSink()
     disk = Path(settings.spool_dir if scheme == "sqs" else argument)
     warn_of_passing_disk(settings.platform, disk)
-    return _make_outbox(disk, argument) if scheme == "sqs" else JsonLinesSink(disk)
+    return _make_outbox(settings, argument) if scheme == "sqs" else JsonLinesSink(disk)
 
 
-def _make_outbox(spool_dir: Path, queue_url: str) -> EventSink:
+def _make_outbox(settings: Settings, queue_url: str) -> EventSink:
     from service.outbox.outbox import Outbox
     from service.outbox.spool import Spool
 
@@ -184,9 +184,9 @@ def _make_outbox(spool_dir: Path, queue_url: str) -> EventSink:
         # In a thread of the outbox, when the port is open: boto3 takes half a second.
         from service.outbox.sqs import make_publisher
 
-        return make_publisher(queue_url)
+        return make_publisher(queue_url, settings.events_claim_bucket)
 
-    return Outbox(Spool(spool_dir), publisher)
+    return Outbox(Spool(Path(settings.spool_dir)), publisher)
 
 
 def make_monitoring(

@@ -2,7 +2,8 @@
 
 Keys of the table: `pk` = `CALL#<session>`, `sk` = the part. Two sparse indexes, which hold the one
 indexed row of each call: `day` (`day`, `started_at`) and `conversation` (`conversation_id`,
-`started_at`). TTL attribute: `expires`.
+`started_at`). TTL attribute: `expires`. An item has at most 400 kB: the body of a larger row lies
+in the lake, under `oversize/rows/`, and the item says where (`body_key`).
 """
 
 from collections.abc import Iterator
@@ -11,9 +12,13 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from service.analytics.port import IndexEntry, Row
+from service.claim_check import key_of
 
 EVENT_SOURCE = "audioconnector-bridge"
 DETAIL_TYPE = "CallCompleted"
+
+MAX_BODY = 350_000
+"""Bytes of a row's body inside its item. DynamoDB takes 400 kB with all names and values."""
 
 Item = dict[str, dict[str, str]]
 
@@ -45,6 +50,10 @@ class S3Client(Protocol):
         """Write an object."""
         ...
 
+    def get_object(self, **request: Any) -> dict[str, Any]:
+        """Read an object."""
+        ...
+
     def list_object_versions(self, **request: Any) -> dict[str, Any]:
         """Read a page of the versions of the objects below a prefix."""
         ...
@@ -66,19 +75,32 @@ class BusRefusedError(Exception):
     """EventBridge took the request and not the event; the message is its error code."""
 
 
+class ClaimRefusedError(Exception):
+    """A message names a bucket that is not the one of the events' data."""
+
+
 class DynamoTable:
     """Rows as items of one table. Raises botocore's errors as they are."""
 
-    def __init__(self, client: DynamoClient, name: str) -> None:
+    def __init__(self, client: DynamoClient, name: str, lake: "S3Lake") -> None:
+        """`lake` takes the bodies that are too large for an item."""
         self._client = client
         self._name = name
+        self._lake = lake
 
     def add(self, row: Row) -> bool:
         """Keep the row, unless one of no lower precedence is there: one conditional write."""
+        item = _item(row)
+        if len(row.body.encode()) > MAX_BODY:
+            # Before the item that names it. Two events of one part never share an object: their
+            # precedence differs, or they are the same event.
+            key = _body_key(row.session_id, row.part, row.precedence)
+            self._lake.put(key, row.body.encode())
+            item |= {"body": {"S": ""}, "body_key": {"S": key}}
         try:
             self._client.put_item(
                 TableName=self._name,
-                Item=_item(row),
+                Item=item,
                 ConditionExpression="attribute_not_exists(pk) OR precedence < :precedence",
                 ExpressionAttributeValues={":precedence": {"N": str(row.precedence)}},
             )
@@ -112,12 +134,23 @@ class DynamoTable:
 
     def erase(self, session_id: str) -> int:
         """Remove all rows of a call and return how many there were."""
-        rows = self.rows(session_id)
-        for row in rows:
-            self._client.delete_item(TableName=self._name, Key=_key(session_id, row.part))
-        return len(rows)
+        items = list(self._items("pk", f"CALL#{session_id}", ConsistentRead=True))
+        for item in items:
+            if "body_key" in item:
+                self._lake.erase(item["body_key"]["S"])
+            key = {"pk": item["pk"], "sk": item["sk"]}
+            self._client.delete_item(TableName=self._name, Key=key)
+        return len(items)
 
     def _query(self, key: str, value: str, **how: Any) -> Iterator[Row]:
+        for item in self._items(key, value, **how):
+            if "body_key" in item:
+                body = self._lake.get(item["body_key"]["S"]).decode()
+                yield _row(item | {"body": {"S": body}})
+            else:
+                yield _row(item)
+
+    def _items(self, key: str, value: str, **how: Any) -> Iterator[Item]:
         request = how | {
             "TableName": self._name,
             "KeyConditionExpression": "#key = :value",
@@ -126,7 +159,7 @@ class DynamoTable:
         }
         while True:
             page = self._client.query(**request)
-            yield from map(_row, page["Items"])
+            yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -143,6 +176,11 @@ class S3Lake:
         """Write a document; S3 shows the old or the new one, never a part."""
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
 
+    def get(self, key: str) -> bytes:
+        """Return a document."""
+        body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return body
+
     def erase(self, key: str) -> bool:
         """Remove every version of a document and return whether there was one."""
         page = self._client.list_object_versions(Bucket=self._bucket, Prefix=key)
@@ -151,6 +189,24 @@ class S3Lake:
         for version in versions:
             self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
         return bool(versions)
+
+
+class S3Claims:
+    """The data of large events, in one bucket. Raises botocore's errors as they are."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._lake = S3Lake(client, bucket)
+        self._bucket = bucket
+
+    def fetch(self, bucket: str, key: str) -> bytes:
+        """Return the data.
+
+        Raises:
+            ClaimRefusedError: they are said to lie in another bucket.
+        """
+        if bucket != self._bucket:
+            raise ClaimRefusedError(f"expected data in {self._bucket}, got {bucket[:63]}")
+        return self._lake.get(key)
 
 
 class EventBridgeBus:
@@ -176,6 +232,10 @@ class EventBridgeBus:
         # Refused entries are no error of the request: they must be looked for.
         if answer["FailedEntryCount"]:
             raise BusRefusedError(answer["Entries"][0].get("ErrorCode", "unknown"))
+
+
+def _body_key(session_id: str, part: str, precedence: int) -> str:
+    return key_of(f"rows/{session_id}/{part}/{precedence}")
 
 
 def _key(session_id: str, part: str) -> Item:

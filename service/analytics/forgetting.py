@@ -12,6 +12,8 @@ from service.analytics.documents import export_keys_of, keys_of
 from service.analytics.port import CallTable, Lake
 from service.analytics.rows import call_of
 from service.call_events import CallEndedData
+from service.call_events_reading import from_json
+from service.claim_check import CLAIM_ABOVE, key_of
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +37,15 @@ def forget_conversation(conversation_id: str, *, table: CallTable, lake: Lake) -
         for day in _days(table, session_id) | days:
             keys = [*keys_of(session_id, day).values(), *export_keys_of(session_id, day).values()]
             documents += sum(map(lake.erase, keys))
+        documents += sum(map(lake.erase, _claim_keys(table, session_id)))
         rows += table.erase(session_id)
     return Forgotten(calls=len({row.session_id for row in found}), rows=rows, documents=documents)
+
+
+def _claim_keys(table: CallTable, session_id: str) -> list[str]:
+    """Return where the data of events may lie that were too large for the queue."""
+    rows = [row for row in table.rows(session_id) if len(row.body.encode()) > CLAIM_ABOVE]
+    return [key_of(from_json(row.body).id) for row in rows]
 
 
 def _days(table: CallTable, session_id: str) -> set[str]:

@@ -1,7 +1,8 @@
 """The Lambda functions' entry points: `recorder`, `sweeper`, `exporter`; alone it reads settings.
 
-Environment: `TABLE_NAME`, `LAKE_BUCKET`, `BUS_NAME`, and `RETENTION_DAYS` (365). boto3 reads its
-own, such as `AWS_ENDPOINT_URL`. Clients are made once per process, with the first event.
+Environment: `TABLE_NAME`, `LAKE_BUCKET`, `BUS_NAME`, `RETENTION_DAYS` (365), and `CLAIM_BUCKET`,
+where the data of large events lie (default: the lake's). boto3 reads its own, such as
+`AWS_ENDPOINT_URL`. Clients are made once per process, with the first event.
 """
 
 import functools
@@ -12,7 +13,7 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from service.analytics.aws import DynamoTable, EventBridgeBus, S3Lake
+from service.analytics.aws import DynamoTable, EventBridgeBus, S3Claims, S3Client, S3Lake
 from service.analytics.exporter import export_call
 from service.analytics.recorder import BatchHandler, Recorder, make_handler
 from service.analytics.sweeper import Sweeper
@@ -37,12 +38,18 @@ def exporter(event: dict[str, Any], context: Any) -> dict[str, str]:
 
 @functools.cache
 def _table() -> DynamoTable:
-    return DynamoTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+    return DynamoTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"], _lake())
 
 
 @functools.cache
 def _lake() -> S3Lake:
-    return S3Lake(boto3.client("s3"), os.environ["LAKE_BUCKET"])
+    return S3Lake(_s3(), os.environ["LAKE_BUCKET"])
+
+
+@functools.cache
+def _s3() -> S3Client:
+    client: S3Client = boto3.client("s3")
+    return client
 
 
 @functools.cache
@@ -57,4 +64,5 @@ def _recorder() -> Recorder:
 
 @functools.cache
 def _recorder_handler() -> BatchHandler:
-    return make_handler(_recorder())
+    bucket = os.environ.get("CLAIM_BUCKET") or os.environ["LAKE_BUCKET"]
+    return make_handler(_recorder(), S3Claims(_s3(), bucket))

@@ -79,6 +79,14 @@ class Lake(Protocol):
         ...
 
 
+class Claims(Protocol):
+    """The data of events that were too large for the queue."""
+
+    def fetch(self, bucket: str, key: str) -> bytes:
+        """Return them."""
+        ...
+
+
 class Bus(Protocol):
     """Tells whoever wants to know that a call can be looked at."""
 

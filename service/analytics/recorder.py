@@ -19,7 +19,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from service.analytics.documents import Documents, documents_of
-from service.analytics.port import Bus, CallTable, Lake, Row
+from service.analytics.port import Bus, CallTable, Claims, Lake, Row
 from service.analytics.rows import (
     ENDED,
     PUBLISHED,
@@ -31,6 +31,7 @@ from service.analytics.rows import (
 )
 from service.call_events import CallEndedData, CallEvent
 from service.call_events_reading import from_json
+from service.claim_check import ClaimError, claim_of, redeemed
 
 RETENTION = timedelta(days=365)
 """How long the table keeps a call when nothing else is said."""
@@ -99,8 +100,10 @@ class Recorder:
         )
 
 
-def make_handler(recorder: Recorder) -> BatchHandler:
+def make_handler(recorder: Recorder, claims: Claims | None = None) -> BatchHandler:
     """Return the Lambda handler of an SQS queue of call events.
+
+    `claims` has the data of events that were too large for the queue.
 
     Records that could not be recorded are reported one by one and stay on the queue; when none of
     a batch could, the function fails (`BatchProcessingError`), which SQS treats the same.
@@ -108,7 +111,7 @@ def make_handler(recorder: Recorder) -> BatchHandler:
     processor = BatchProcessor(event_type=EventType.SQS)
 
     def record_one(record: SQSRecord) -> None:
-        recorder.record(from_json(record.body))
+        recorder.record(from_json(_whole(record.body, claims)))
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         return process_partial_response(
@@ -116,3 +119,12 @@ def make_handler(recorder: Recorder) -> BatchHandler:
         )
 
     return handler
+
+
+def _whole(message: str, claims: Claims | None) -> str | bytes:
+    claim = claim_of(message)
+    if claim is None:
+        return message
+    if claims is None:
+        raise ClaimError("the message names data in a bucket, and there is none")
+    return redeemed(message, claim, claims.fetch(claim.bucket, claim.key))

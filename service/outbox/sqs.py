@@ -5,14 +5,17 @@ an organisation is one message group there, so that none keeps the others waitin
 on a FIFO queue a call is a group. Source: events specification, 5; deployment facts, 4.1.
 """
 
+import functools
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from service.claim_check import CLAIM_ABOVE, checked_in
 from service.outbox.letter import Letter
 from service.outbox.port import Answer, PublishError
 
@@ -22,6 +25,8 @@ TIMEOUTS = Config(
 """Trying again is the outbox' own business: it knows what else waits."""
 OVERHEAD = 512
 """Bytes allowed for the attributes of a message, which count like its body."""
+CLAIM_BYTES = 4_096
+"""Bytes allowed for a message whose data lie in the bucket."""
 
 _ABOUT_CONTENT = frozenset({
     "AWS.SimpleQueueService.BatchRequestTooLong",
@@ -41,17 +46,35 @@ class SqsClient(Protocol):
         ...
 
 
-class SqsPublisher:
-    """Sends events to one queue."""
+class S3Client(Protocol):
+    """What we use of `boto3.client("s3")`."""
 
-    def __init__(self, client: SqsClient, queue_url: str) -> None:
+    def put_object(self, **request: Any) -> dict[str, Any]:
+        """Write an object."""
+        ...
+
+
+class SqsPublisher:
+    """Sends events to one queue, and the data of large ones to a bucket."""
+
+    def __init__(
+        self,
+        client: SqsClient,
+        queue_url: str,
+        *,
+        claim_bucket: str = "",
+        make_s3: Callable[[], S3Client] | None = None,
+    ) -> None:
+        """`make_s3` is called with the first large event; without a bucket there is none."""
         self._client = client
         self._queue_url = queue_url
         self._is_fifo = queue_url.endswith(".fifo")
+        self._claim_bucket = claim_bucket
+        self._s3 = functools.cache(make_s3) if claim_bucket and make_s3 else None
 
     def size_of(self, letter: Letter) -> int:
         """Return the bytes of the message, its attributes included."""
-        return len(letter.body) + OVERHEAD
+        return CLAIM_BYTES if self._is_claimed(letter) else len(letter.body) + OVERHEAD
 
     def publish(self, letters: list[Letter]) -> list[Answer]:
         """Send a batch.
@@ -59,26 +82,49 @@ class SqsPublisher:
         Raises:
             PublishError: nothing of it was taken.
         """
-        entries = [self._entry(str(number), letter) for number, letter in enumerate(letters)]
-        try:
-            answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "unknown")
-            raise PublishError(code, is_about_content=code in _ABOUT_CONTENT) from error
-        except BotoCoreError as error:
-            raise PublishError(type(error).__name__) from error
-        # An entry that is in neither list was not taken either.
+        # An entry that is in none of the lists of the answer was not taken either.
         answers = [Answer("again", "unanswered")] * len(letters)
+        entries = []
+        for number, letter in enumerate(letters):
+            try:
+                entries.append(self._entry(str(number), letter))
+            except (ClientError, BotoCoreError) as error:  # of the bucket: the others can go
+                answers[number] = Answer("again", f"claim: {_code(error)}")
+        if not entries:
+            return answers
+        answer = self._send(entries)
         for each in answer.get("Successful", []):
             answers[int(each["Id"])] = Answer("taken")
         for each in answer.get("Failed", []):
             answers[int(each["Id"])] = _failure(each)
         return answers
 
+    def _send(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        except (ClientError, BotoCoreError) as error:
+            code = _code(error)
+            raise PublishError(code, is_about_content=code in _ABOUT_CONTENT) from error
+
+    def _is_claimed(self, letter: Letter) -> bool:
+        return self._s3 is not None and len(letter.body) > CLAIM_ABOVE
+
+    def _body(self, letter: Letter) -> bytes:
+        if self._s3 is None or not self._is_claimed(letter):
+            return letter.body
+        parts = checked_in(letter.body, self._claim_bucket)
+        self._s3().put_object(
+            Bucket=self._claim_bucket,
+            Key=parts.key,
+            Body=parts.data,
+            ContentType="application/json",
+        )
+        return parts.message
+
     def _entry(self, number: str, letter: Letter) -> dict[str, Any]:
         entry = {
             "Id": number,
-            "MessageBody": _text(letter.body),
+            "MessageBody": _text(self._body(letter)),
             "MessageAttributes": _attributes(letter),
             "MessageGroupId": _group(letter.call if self._is_fifo else letter.organization),
         }
@@ -88,20 +134,31 @@ class SqsPublisher:
         return entry
 
 
-def make_publisher(queue_url: str) -> SqsPublisher:
+def make_publisher(queue_url: str, claim_bucket: str = "") -> SqsPublisher:
     """Return the publisher of a queue, with boto3's own credentials and settings.
 
     Raises:
         BotoCoreError: boto3 has no region, and the address names none.
     """
     region = region_of(queue_url)
-    return SqsPublisher(boto3.client("sqs", region_name=region, config=TIMEOUTS), queue_url)
+    return SqsPublisher(
+        boto3.client("sqs", region_name=region, config=TIMEOUTS),
+        queue_url,
+        claim_bucket=claim_bucket,
+        make_s3=lambda: boto3.client("s3", region_name=region, config=TIMEOUTS),
+    )
 
 
 def region_of(queue_url: str) -> str | None:
     """Return the region that the address of a queue names; None: boto3 has to know it."""
     found = _REGION.match(queue_url)
     return found[1] if found else None
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__
 
 
 def _failure(failed: dict[str, Any]) -> Answer:

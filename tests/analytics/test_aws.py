@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from service.analytics.aws import BusRefusedError, DynamoTable, EventBridgeBus, S3Lake
+from service.analytics.aws import (
+    BusRefusedError,
+    ClaimRefusedError,
+    DynamoTable,
+    EventBridgeBus,
+    S3Claims,
+    S3Lake,
+)
 from service.analytics.port import CallTable
 from tests.analytics.cloud import Cloud, cloud
 from tests.contracts.call_table_contract import CallTableContract, meta, row
@@ -17,17 +24,21 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         yield made
 
 
+def table_of(aws: Cloud, name: str = "calls") -> DynamoTable:
+    return DynamoTable(aws.dynamodb, name, S3Lake(aws.s3, "lake"))
+
+
 class TestContractOfDynamo(CallTableContract):
     @pytest.fixture(autouse=True)
     def _aws(self, aws: Cloud):
         self.aws = aws
 
     def make(self, tmp_path: Path) -> CallTable:
-        return DynamoTable(self.aws.dynamodb, "calls")
+        return table_of(self.aws)
 
 
 def test_item_has_the_attributes_of_the_table(aws: Cloud):
-    DynamoTable(aws.dynamodb, "calls").add(meta("call 1"))
+    table_of(aws).add(meta("call 1"))
 
     [item] = aws.dynamodb.scan(TableName="calls")["Items"]
 
@@ -36,7 +47,7 @@ def test_item_has_the_attributes_of_the_table(aws: Cloud):
 
 
 def test_rows_come_from_all_pages(aws: Cloud):
-    table = DynamoTable(aws.dynamodb, "calls")
+    table = table_of(aws)
     large = "x" * 350_000  # A page ends at 1 MB.
     for number in range(5):
         table.add(row(f"TURN#{number:05}", body=large))
@@ -44,9 +55,38 @@ def test_rows_come_from_all_pages(aws: Cloud):
     assert len(table.rows("s")) == 5
 
 
+def test_row_larger_than_an_item_is_kept_replaced_and_erased(aws: Cloud):
+    """DynamoDB, and moto, refuse an item of more than 400 kB."""
+    table = table_of(aws)
+    large, larger = "\u00fc" * 300_000, "y" * 1_100_000
+
+    added = [
+        table.add(row("ENDED", body=large, precedence=0)),
+        table.add(row("ENDED", body=large, precedence=0)),
+        table.add(row("ENDED", body=larger, precedence=1)),
+        table.add(row("ENDED", body=large, precedence=0)),
+    ]
+    kept = [each.body for each in table.rows("s")]
+    erased = table.erase("s")
+
+    assert added == [True, False, True, False]
+    assert kept == [larger]
+    assert erased == 1
+    assert table.rows("s") == []
+
+
+def test_claims_are_fetched_from_their_own_bucket_alone(aws: Cloud):
+    S3Lake(aws.s3, "lake").put("oversize/a.json", b"{}")
+    claims = S3Claims(aws.s3, "lake")
+
+    assert claims.fetch("lake", "oversize/a.json") == b"{}"
+    with pytest.raises(ClaimRefusedError, match="other"):
+        claims.fetch("other", "oversize/a.json")
+
+
 def test_other_errors_are_not_taken_for_a_row_that_is_there(aws: Cloud):
     with pytest.raises(ClientError, match="ResourceNotFound"):
-        DynamoTable(aws.dynamodb, "no such table").add(row())
+        table_of(aws, "no such table").add(row())
 
 
 def test_erased_document_leaves_no_older_version(aws: Cloud):

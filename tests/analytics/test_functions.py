@@ -1,15 +1,21 @@
+import hashlib
 import json
 import random
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
+from scripts.forget_call import main
 from service.analytics import functions
 from service.analytics.poller import QueuePoller
-from service.call_events import to_json
+from service.call_events import CallEvent, to_json
+from service.claim_check import checked_in
+from service.outbox.letter import letter_of
+from service.outbox.sqs import SqsPublisher
 from tests.analytics.cloud import Cloud, cloud
 from tests.analytics.scene import World, call_of_turns
-from tests.contracts.event_examples import SESSION
+from tests.contracts.event_examples import CONVERSATION, SESSION
 
 CALL = call_of_turns(4)
 
@@ -19,7 +25,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     names = {"TABLE_NAME": "calls", "LAKE_BUCKET": "lake", "BUS_NAME": "calls"}
     for name, value in names.items():
         monkeypatch.setenv(name, value)
-    names_of_clients = ("_table", "_lake", "_recorder", "_recorder_handler")
+    names_of_clients = ("_table", "_lake", "_s3", "_recorder", "_recorder_handler")
     caches = [getattr(functions, name) for name in names_of_clients]
     with cloud(monkeypatch) as made:
         yield made
@@ -69,3 +75,51 @@ def test_announced_call_is_exported(aws: Cloud):
 
     assert set(keys.values()) < aws.lake().keys()
     assert json.loads(aws.lake()[keys["vcon"]])["vcon"] == "0.4.0"
+
+
+def large_call() -> list[CallEvent]:
+    """A call one of whose turns is larger than a message of the queue may be."""
+    started, turn, *rest = CALL
+    words = "\u4f60 " * 400_000
+    data = msgspec.structs.replace(turn.data, text=words)
+    return [started, msgspec.structs.replace(turn, data=data), *rest]
+
+
+def test_call_of_more_than_a_megabyte_is_recorded_by_claim_check_and_forgotten(aws: Cloud):
+    events = large_call()
+    publisher = SqsPublisher(aws.sqs, aws.queue_url, claim_bucket="lake", make_s3=lambda: aws.s3)
+    world = World()
+    for event in events:
+        world.recorder().record(event)
+
+    answers = publisher.publish([letter_of(to_json(event)) for event in events])
+    QueuePoller(aws.sqs, aws.queue_url, functions.recorder).drain()
+
+    documents = {k: v for k, v in aws.lake().items() if not k.startswith("oversize/")}
+    assert {answer.fate for answer in answers} == {"taken"}
+    assert documents == world.lake
+    assert aws.bodies(aws.dead_url) == []
+    claimed = [key for key in aws.lake() if key.startswith("oversize/")]
+    assert sorted(claimed) == [
+        f"oversize/{SESSION}/turn/1.json",
+        f"oversize/rows/{SESSION}/TURN_00001/0-{claimed_digest()}.json",
+    ]
+
+    assert main([CONVERSATION, "--table", "calls", "--bucket", "lake"]) == 0
+    assert aws.lake() == {}
+
+
+def claimed_digest() -> str:
+    return hashlib.sha256(f"rows/{SESSION}/TURN#00001/0".encode()).hexdigest()[:16]
+
+
+def test_message_whose_data_are_gone_goes_to_the_dead_letters_and_harms_no_other(aws: Cloud):
+    parts = checked_in(to_json(CALL[1]), "lake")
+    elsewhere = checked_in(to_json(CALL[1]), "somewhere")
+    send(aws, parts.message, elsewhere.message, *map(to_json, CALL))
+
+    QueuePoller(aws.sqs, aws.queue_url, functions.recorder).drain()
+
+    dead = aws.bodies(aws.dead_url)
+    assert sorted(dead) == sorted([parts.message.decode(), elsewhere.message.decode()])
+    assert len(aws.lake()) == 3

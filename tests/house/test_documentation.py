@@ -16,7 +16,7 @@ def _names_read() -> set[str]:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     readers = {
         "_text", "_texts", "_choice", "_integer", "_flag", "_url", "_voice", "_address", "_host",
-        "_usd", "_chain",
+        "_usd", "_bucket", "_chain",
     }  # fmt: skip
     return {
         str(call.args[0].value)

@@ -8,10 +8,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from service.call_events import CallEvent, to_json
 from service.call_events_reading import from_json
+from service.claim_check import CLAIM_ABOVE, claim_of, redeemed
 from service.outbox.letter import Letter, letter_of
 from service.outbox.port import Answer, PublishError
 from service.outbox.schedule import MAX_BYTES
-from service.outbox.sqs import SqsPublisher, make_publisher, region_of
+from service.outbox.sqs import OVERHEAD, SqsPublisher, make_publisher, region_of
 from tests.analytics.cloud import Cloud, cloud
 from tests.contracts.event_examples import ENDED, EXAMPLES, ORGANIZATION, SESSION, STARTED, TURN
 
@@ -190,3 +191,75 @@ def test_odd_organisation_is_a_group_all_the_same(organization: str):
 )
 def test_region_is_that_of_the_address(url: str, region: str | None):
     assert region_of(url) == region
+
+
+# Events that are too large for a message.
+
+
+class Bucket:
+    """Objects by key; fails as it is told."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._errors = list(errors)
+
+    def put_object(self, **request: Any) -> dict[str, Any]:
+        if self._errors:
+            raise self._errors.pop()
+        self.objects[request["Key"]] = request["Body"]
+        return {}
+
+
+def large() -> CallEvent:
+    data = msgspec.structs.replace(TURN.data, text="x" * CLAIM_ABOVE)
+    return msgspec.structs.replace(TURN, data=data)
+
+
+def claiming(client: Client, bucket: Bucket) -> SqsPublisher:
+    return SqsPublisher(client, "url", claim_bucket="lake", make_s3=lambda: bucket)
+
+
+def test_data_of_a_large_event_go_to_the_bucket_and_the_message_stays_small():
+    client, bucket = Client({"Successful": [{"Id": "0"}, {"Id": "1"}]}), Bucket()
+    publisher = claiming(client, bucket)
+    small, big = letters(STARTED, large())
+
+    answers = publisher.publish([small, big])
+
+    bodies = [entry["MessageBody"] for entry in client.entries]
+    claim = claim_of(bodies[1])
+    assert claim
+    assert answers == [Answer("taken")] * 2
+    assert from_json(bodies[0]) == STARTED
+    assert from_json(redeemed(bodies[1], claim, bucket.objects[claim.key])) == large()
+    assert len(bodies[1]) + OVERHEAD <= publisher.size_of(big) < 10_000
+
+
+def test_bucket_that_fails_holds_up_the_large_event_alone():
+    client = Client({"Successful": [{"Id": "0"}]})
+    publisher = claiming(client, Bucket(refusal("SlowDown")))
+
+    answers = publisher.publish(letters(STARTED, large()))
+
+    assert answers == [Answer("taken"), Answer("again", "claim: SlowDown")]
+    assert len(client.entries) == 1
+    assert publisher.publish(letters(large())) == [Answer("taken")]
+
+
+def test_batch_of_which_nothing_is_ready_is_not_sent():
+    client = Client(AssertionError("nothing is to be sent"))
+    publisher = claiming(client, Bucket(EndpointConnectionError(endpoint_url="http://x")))
+
+    answers = publisher.publish(letters(large()))
+
+    assert answers == [Answer("again", "claim: EndpointConnectionError")]
+
+
+def test_without_a_bucket_the_queue_is_asked_with_the_whole_event():
+    client = Client({"Successful": [{"Id": "0"}]})
+    publisher = SqsPublisher(client, "url")
+    (big,) = letters(large())
+
+    assert publisher.publish([big]) == [Answer("taken")]
+    assert publisher.size_of(big) > CLAIM_ABOVE
+    assert len(client.entries[0]["MessageBody"]) == len(big.body)
