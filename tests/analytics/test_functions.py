@@ -1,7 +1,9 @@
+import contextlib
 import hashlib
 import json
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -123,3 +125,67 @@ def test_message_whose_data_are_gone_goes_to_the_dead_letters_and_harms_no_other
     dead = aws.bodies(aws.dead_url)
     assert sorted(dead) == sorted([parts.message.decode(), elsewhere.message.decode()])
     assert len(aws.lake()) == 3
+
+
+WRITES = ("dynamodb.PutItem", "s3.PutObject", "events.PutEvents")
+
+
+class FunctionKilled(BaseException):
+    """The function's process is gone: nothing in it can catch that."""
+
+
+@contextlib.contextmanager
+def living_for(writes: int) -> Iterator[None]:
+    """Let the recorder do so many writes, and die instead of the next."""
+    functions._recorder_handler()
+    recorder = functions._recorder()
+    left = writes
+
+    def write(**_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise FunctionKilled
+
+    parts: list[Any] = [recorder._table, recorder._bus]
+    clients: list[Any] = [functions._s3(), *(part._client for part in parts)]
+    for client in clients:
+        for operation in WRITES:
+            client.meta.events.register(f"before-call.{operation}", write, unique_id=operation)
+    try:
+        yield
+    finally:
+        for client in clients:
+            for operation in WRITES:
+                client.meta.events.unregister(f"before-call.{operation}", unique_id=operation)
+
+
+def test_function_may_be_killed_at_any_of_its_writes(aws: Cloud):
+    """It is begun again with the same messages, as the queue does; the result is the same."""
+    deaths = 0
+    for writes in range(20):
+        call, world = call_of_turns(4, f"session-{writes}"), World()
+        for event in call:
+            world.recorder().record(event)
+        records = [sqs_record(number, event) for number, event in enumerate(call)]
+        try:
+            with living_for(writes):
+                functions.recorder({"Records": records}, None)
+        except FunctionKilled:
+            deaths += 1
+            functions.recorder({"Records": records}, None)
+
+        documents = {key: aws.lake()[key] for key in world.lake}
+        announced = [seen for seen in aws.bodies(aws.seen_url) if f'"session-{writes}"' in seen]
+        assert documents == world.lake
+        assert announced
+
+    assert deaths == 14  # rows, documents, the announcement and its mark
+
+
+def sqs_record(number: int, event: CallEvent) -> dict[str, Any]:
+    return {
+        "messageId": str(number),
+        "body": to_json(event).decode(),
+        "eventSource": "aws:sqs",
+    }
