@@ -236,8 +236,8 @@ class _Reader:
             if name not in self._env
         )
         scheme, _, queue_url = settings.events_url.partition(":")
-        if scheme == "sqs" and not _is_url(queue_url, _HTTP):
-            self._expect("EVENTS_URL", "sqs:https://… with the queue's address", queue_url)
+        if scheme == "sqs" and queue_url and not _is_url(queue_url, _HTTP):
+            self._expect("EVENTS_URL", "sqs:https://… with the queue's address", "sqs:...")
         if settings.tts_base_url.startswith(POLLY) and "/" not in settings.tts_model:
             self._expect("TTS_MODEL", "engine/voice such as neural/Joanna", settings.tts_model)
         if not settings.has_credentials and not settings.allow_anonymous:

@@ -226,6 +226,9 @@ def test_every_missing_variable_of_a_cascade_is_named_but_no_key():
 # Problems.
 
 WRONG = [
+    ("EVENTS_URL", "sqs:"),
+    ("EVENTS_URL", "sqs:my-queue"),
+    ("EVENTS_CLAIM_BUCKET", "s3://my-lake"),
     ("PORT", "http"),
     ("PORT", "-1"),
     ("PORT", "65536"),

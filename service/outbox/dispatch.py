@@ -55,7 +55,7 @@ class Dispatch:
         self._make_publisher = make_publisher
         self._publisher: EventPublisher | None = None
         self._schedule: Schedule[_Parcel] = Schedule(jitter)
-        self._is_failing = False
+        self._is_failing = self._is_failing_in_part = False
         self.refused = 0
         self.in_memory = 0
         self.oldest_at: datetime | None = None
@@ -113,8 +113,17 @@ class Dispatch:
         if self._is_failing:
             _log.warning("the queue takes events again")
         self._is_failing = False
+        self._say_what_failed(answers)
         for parcel, answer in zip(batch, answers, strict=True):
             self._take_answer(parcel, answer, now)
+
+    def _say_what_failed(self, answers: list[Answer]) -> None:
+        codes = sorted({answer.code for answer in answers if answer.fate == "again"})
+        if codes and not self._is_failing_in_part:
+            _log.warning(
+                "the queue takes some events not yet: they are sent again", extra={"codes": codes}
+            )
+        self._is_failing_in_part = bool(codes)
 
     def _take_answer(self, parcel: _Parcel, answer: Answer, now: float) -> None:
         if answer.fate == "again":

@@ -3,8 +3,11 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 
+RESTART_S = 5.0
+"""Between a failure and the next try: whatever failed may fail each time."""
 _POLL_S = 0.01
 _log = logging.getLogger(__name__)
 
@@ -12,9 +15,12 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Runs a function in a daemon thread: a disk or a network that hangs keeps no process alive."""
 
-    def __init__(self, name: str, work: Callable[[], None]) -> None:
-        """`work` runs once, from `start` to its own end."""
+    def __init__(
+        self, name: str, work: Callable[[], None], *, restart_s: float = RESTART_S
+    ) -> None:
+        """`work` runs from `start` until it returns; when it raises it is begun again, later."""
         self._work = work
+        self._restart_s = restart_s
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -31,7 +37,11 @@ class Worker:
         return True
 
     def _run(self) -> None:
-        try:
-            self._work()
-        except Exception:  # a bug of ours: the calls go on, and somebody must hear of it
-            _log.exception("a thread of the outbox failed")
+        while True:
+            try:
+                self._work()
+            except Exception:  # a bug of ours: the calls go on, and so must their events
+                _log.exception("a thread of the outbox failed and is begun again")
+            else:
+                return
+            time.sleep(self._restart_s)

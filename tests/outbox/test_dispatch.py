@@ -92,7 +92,9 @@ def test_during_an_outage_the_queue_is_asked_more_and_more_seldom(scene: Scene):
     assert max(pauses) == LONGEST_PAUSE_S
 
 
-def test_entry_that_fails_is_sent_again_before_the_next_of_its_call(scene: Scene):
+def test_entry_that_fails_is_sent_again_before_the_next_of_its_call(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+):
     fails = [True, True]
 
     def fate(letter: object) -> Answer:
@@ -107,6 +109,7 @@ def test_entry_that_fails_is_sent_again_before_the_next_of_its_call(scene: Scene
     scene.run(30)
 
     assert scene.queue.taken == [*ids(1, 2, call="other"), *ids(1, 2)]
+    assert [vars(record)["codes"] for record in caplog.records] == [["InternalError"]] * 2
 
 
 def test_entry_that_is_refused_is_set_aside_and_holds_up_nothing(

@@ -33,14 +33,18 @@ def test_work_that_hangs_is_left_alone_at_the_deadline():
     release.set()
 
 
-def test_work_that_fails_is_logged(caplog: pytest.LogCaptureFixture):
+def test_work_that_fails_is_logged_and_begun_again(caplog: pytest.LogCaptureFixture):
+    failures = [ValueError(), ValueError()]
+
     def fail() -> None:
-        raise ValueError
+        if failures:
+            raise failures.pop()
 
     async def scenario() -> bool:
-        worker = Worker("w", fail)
+        worker = Worker("w", fail, restart_s=0.01)
         worker.start()
         return await worker.ended(5)
 
     assert asyncio.run(scenario())
-    assert [record.message for record in caplog.records] == ["a thread of the outbox failed"]
+    said = "a thread of the outbox failed and is begun again"
+    assert [record.message for record in caplog.records] == [said, said]
