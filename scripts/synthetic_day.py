@@ -1,7 +1,7 @@
 """Invents a day of calls as event files, so that the analysis can be tried before the first call.
 
 The same seed gives the same day. The words are invented too: they mean nothing.
-Use: python -m scripts.synthetic_day DIR [--calls 2000] [--seed 1]
+Use: python -m scripts.synthetic_day DIR [--calls 2000] [--days 1] [--seed 1]
 """
 
 import argparse
@@ -14,6 +14,8 @@ from typing import Literal
 import msgspec
 
 from service.call_events import (
+    AnswerLatency,
+    BargeIn,
     CallEndedData,
     Caller,
     CallEvent,
@@ -52,10 +54,10 @@ def synthetic_day(calls: int, *, seed: int = 1, day: datetime = DAY) -> Iterator
         yield _call(f"synthetic-{seed}-{number:05}", day + timedelta(hours=hour), chance)
 
 
-def write_day(directory: Path, calls: int, *, seed: int = 1) -> int:
+def write_day(directory: Path, calls: int, *, seed: int = 1, day: datetime = DAY) -> int:
     """Write the files `dt=YYYY-MM-DD/<session>.ndjson` as the service does; return the events."""
     written = 0
-    for events in synthetic_day(calls, seed=seed):
+    for events in synthetic_day(calls, seed=seed, day=day):
         path = directory / f"dt={events[0].time:%Y-%m-%d}" / f"{events[0].sessionid}.ndjson"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"".join(to_json(event) + b"\n" for event in events))
@@ -98,11 +100,17 @@ def _call(session: str, at: datetime, chance: random.Random) -> list[CallEvent]:
 
 def _turns(session: str, chance: random.Random) -> list[TurnData]:
     turns: list[TurnData] = []
+    details = random.Random(session)
     clock_ms = 0
     for number in range(1, chance.randrange(0, 24) + 1):
         speaker: Literal["caller", "agent"] = "agent" if number % 2 else "caller"
-        clock_ms += round(chance.lognormvariate(6.6, 0.35)) if speaker == "agent" else 400
+        wait_ms = round(chance.lognormvariate(6.6, 0.35)) if speaker == "agent" else 400
         length_ms = chance.randrange(600, 6_000)
+        is_cut = speaker == "agent" and chance.random() < 0.1
+        words = f"{speaker} says something for {length_ms / 1_000:.1f} seconds."
+        is_answer = speaker == "agent" and number > 1
+        latency = _latency(clock_ms, wait_ms, details) if is_answer else msgspec.UNSET
+        clock_ms += wait_ms
         turns.append(
             TurnData(
                 turn_id=f"{session}/turn/{number}",
@@ -110,14 +118,40 @@ def _turns(session: str, chance: random.Random) -> list[TurnData]:
                 speaker=speaker,
                 start_ms=clock_ms,
                 end_ms=clock_ms + length_ms,
-                text=f"{speaker} says something for {length_ms / 1_000:.1f} seconds.",
+                text=words,
+                text_generated=f"{words} The rest is never heard." if is_cut else msgspec.UNSET,
                 heard_ms=length_ms,
-                interrupted=speaker == "agent" and chance.random() < 0.1,
+                interrupted=is_cut,
                 item_id=f"item_{number}",
+                latency=latency,
             )
         )
         clock_ms += length_ms
     return turns
+
+
+def _latency(at_ms: int, wait_ms: int, chance: random.Random) -> AnswerLatency:
+    own_ms = chance.randrange(0, min(6, wait_ms))
+    pacing_ms = min(chance.randrange(0, 40), wait_ms - own_ms)
+    endpointing_ms = min(500, wait_ms - own_ms - pacing_ms)
+    return AnswerLatency(
+        at_ms=at_ms,
+        leaving_ms=wait_ms,
+        audible_ms=wait_ms + chance.randrange(40, 120),
+        endpointing_ms=endpointing_ms,
+        model_ms=wait_ms - own_ms - pacing_ms - endpointing_ms,
+        tools_ms=0,
+        pacing_ms=pacing_ms,
+        own_ms=own_ms,
+    )
+
+
+def _barge_ins(turns: list[TurnData], chance: random.Random) -> tuple[BargeIn, ...]:
+    stops = [(turn.end_ms, chance.randrange(80, 300)) for turn in turns if turn.interrupted]
+    return tuple(
+        BargeIn(at_ms=end_ms - stop_ms, stop_ms=stop_ms, silent_ms=stop_ms + 60)
+        for end_ms, stop_ms in stops
+    )
 
 
 def _ended(
@@ -131,6 +165,8 @@ def _ended(
     was_served = bool(turns) and turns[-1].speaker == "agent" and not turns[-1].interrupted
     agent_turns = [turn for turn in turns if turn.speaker == "agent"]
     tokens, cost = _use(agent_turns, chance)
+    answers = [turn.latency for turn in turns if isinstance(turn.latency, AnswerLatency)]
+    barge_ins = _barge_ins(turns, random.Random(started.session_id))
     return CallEndedData(
         session_id=started.session_id,
         conversation_id=started.conversation_id,
@@ -145,11 +181,10 @@ def _ended(
         disposition=disposition_of(reason, was_last_word_heard=was_served),
         errors=("provider_lost",) if reason == "provider_error" else (),
         counts=_counts(turns),
-        answer_latency_ms=tuple(
-            answer.start_ms - said.end_ms
-            for said, answer in zip(turns[1::2], turns[2::2], strict=False)
-        ),
-        barge_in_stop_ms=(),
+        answer_latency_ms=tuple(answer.leaving_ms for answer in answers),
+        barge_in_stop_ms=tuple(each.stop_ms for each in barge_ins),
+        answers=tuple(answers),
+        barge_ins=barge_ins,
         transport=_transport(duration_ms, agent_turns),
         model=MODEL,
         usage={},
@@ -208,10 +243,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--calls", type=int, default=2_000)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--days", type=int, default=1, help="so many days, each of --calls")
+    parser.add_argument("--seed", type=int, default=1, help="of the first day")
     given = parser.parse_args()
-    events = write_day(given.directory, given.calls, seed=given.seed)
-    print(msgspec.json.encode({"calls": given.calls, "events": events}).decode())
+    events = sum(
+        write_day(given.directory, given.calls, seed=given.seed + day, day=DAY + timedelta(day))
+        for day in range(given.days)
+    )
+    print(msgspec.json.encode({"calls": given.calls * given.days, "events": events}).decode())
 
 
 if __name__ == "__main__":
