@@ -21,6 +21,7 @@ from pathlib import Path
 
 from scripts import caller_clips
 from scripts.call_story import Story, Teller, tell
+from scripts.demo_analytics import NotRecordedError, report_of
 from scripts.demo_plans import BOTS, Plan, plan_of, recording_plan
 from scripts.emulators.brains import DialogueBrain
 from scripts.emulators.dialogues import DIALOGUES
@@ -29,6 +30,7 @@ from scripts.emulators.genesys import CallFailed, CallSetup, play_call
 from scripts.emulators.realtime import RealtimeEmulator
 from scripts.emulators.realtime_scenario import Scenario
 from scripts.emulators.voice import best_available_voice
+from scripts.report import NoCallsError
 from scripts.sample_bank import SampleBank
 from scripts.service_process import ROOT, ServiceFailed, running_service
 
@@ -106,7 +108,19 @@ async def _play(plan: Plan, options: argparse.Namespace, teller: Teller) -> Stor
         recording = folder / "call.wav"
         report.recording.write_wav(recording)
         events = next(folder.glob(f"dt=*/{setup.session_id}.ndjson"), None)
-        return Story.of(plan, report, events, recording)
+        story = Story.of(plan, report, events, recording)
+        if events:
+            _analyse(story, events, folder, teller)
+        return story
+
+
+def _analyse(story: Story, events: Path, folder: Path, teller: Teller) -> None:
+    """Record the call as the function behind the queue does, and make its report."""
+    teller.say("recording what the call published, and making a report…")
+    try:
+        story.report = str(report_of(events, folder, folder / "call.wav"))
+    except (NotRecordedError, NoCallsError) as error:
+        story.problems.append(f"there is no report: {error}")
 
 
 @contextlib.asynccontextmanager

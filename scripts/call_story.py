@@ -53,9 +53,12 @@ class Teller:
             print(json.dumps(Story.nothing().to_dict()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Story:
-    """The finished call, by what both ends saw; `problems` empty means that all was right."""
+    """The finished call, by what both ends saw; `problems` empty means that all was right.
+
+    `report`: path of the page that was made of it; it is told, and no part of `--json`.
+    """
 
     turns: list[dict[str, Any]]
     barge_ins: int
@@ -64,6 +67,7 @@ class Story:
     recording: str | None
     events: str | None
     problems: list[str]
+    report: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -113,6 +117,8 @@ def tell(story: Story, *, is_json: bool) -> None:
     for problem in story.problems:
         sys.stderr.write(f"demo: NOT OK: {problem}\n")
     if is_json:
+        if story.report:
+            sys.stderr.write(f"demo: the report is {_near(story.report)}\n")
         print(json.dumps(story.to_dict()))
         return
     print("\nThe conversation, as the caller's ear had it:\n")
@@ -125,6 +131,7 @@ def tell(story: Story, *, is_json: bool) -> None:
     _print_fact("sound (left: caller)", _near(story.recording))
     _print_fact("events", _near(story.events))
     print(f"\n{'All was right.' if story.ok else 'Something was wrong; see above.'}")
+    print(f"The report, to be opened in a browser: {_near(story.report)}")
 
 
 def _print_turn(turn: dict[str, Any]) -> None:

@@ -40,7 +40,12 @@ class Written:
 
 
 def write_report(
-    folder: Path, output: Path, *, pages: int = PAGES, order: Order = "worst"
+    folder: Path,
+    output: Path,
+    *,
+    pages: int = PAGES,
+    order: Order = "worst",
+    recording: Path | None = None,
 ) -> Written:
     """Write the report of a folder; what was there under the same names is replaced.
 
@@ -49,6 +54,7 @@ def write_report(
         output: one file when its name ends in `.html`, else a folder with a file for each page.
         pages: how many calls have a page.
         order: which ones.
+        recording: sound of the only call; else `<session>.wav` beside each call is looked for.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -64,7 +70,7 @@ def write_report(
             f" ({gaps.open_calls} without an end, {gaps.refused_lines} unreadable lines)"
         )
     chosen = overview.chosen(pages, order)
-    report = _Report(folder, output, overview, gaps, chosen, order)
+    report = _Report(folder, output, overview, gaps, chosen, order, recording)
     path = report.write_one() if output.suffix == ".html" else report.write_many()
     return Written(path=path, calls=len(overview.calls), pages=len(chosen))
 
@@ -77,6 +83,7 @@ class _Report:
     gaps: Gaps
     chosen: Sequence[CallFacts]
     order: Order
+    recording: Path | None
 
     def write_one(self) -> Path:
         """Write all pages into one file, which shows one at a time by CSS alone."""
@@ -129,10 +136,10 @@ class _Report:
             )
 
     def _recording(self, call: Call, home: Path) -> str | None:
-        """Return the address of `<session>.wav` beside the call, or of the folder's `call.wav`."""
+        """Return the address of the call's sound as seen from a page's folder, if there is one."""
         paths = [call.folder / f"{_file_name(call)}.wav"]
-        if len(self.overview.calls) == 1:
-            paths.append(self.folder / "call.wav")
+        if len(self.overview.calls) == 1 and self.recording:
+            paths.append(self.recording)
         found = next((path for path in paths if path.is_file()), None)
         if found is None:
             return None

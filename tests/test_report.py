@@ -105,9 +105,12 @@ def test_thousands_of_calls_stay_quick_and_small(tmp_path: Path):
 
 def test_a_single_call_is_its_own_page_with_its_sound(tmp_path: Path):
     write_calls(tmp_path / "calls", call_of_turns(4, "only"))
-    (tmp_path / "calls" / "call.wav").write_bytes(b"RIFF")
+    sound = tmp_path / "calls" / "call.wav"
+    sound.write_bytes(b"RIFF")
 
-    drawn = one_file(tmp_path / "calls", tmp_path / "report.html")
+    written = write_report(tmp_path / "calls", tmp_path / "report.html", recording=sound)
+
+    drawn = read(written.path.read_text(encoding="utf-8"))
 
     assert "all calls" not in drawn.text
     assert drawn.of("audio")[0]["src"] == "calls/call.wav"
@@ -121,9 +124,9 @@ def test_sound_of_one_of_many_lies_beside_its_events(tmp_path: Path):
     write_report(tmp_path, tmp_path / "report")
 
     with_sound = [
-        read(page.read_text()).of("audio")[0]["src"]
+        read(page.read_text(encoding="utf-8")).of("audio")[0]["src"]
         for page in (tmp_path / "report" / "calls").iterdir()
-        if "<audio" in page.read_text()
+        if "<audio" in page.read_text(encoding="utf-8")
     ]
     assert with_sound == [f"../../{sound.parent.name.replace('=', '%3D')}/one.wav"]
 

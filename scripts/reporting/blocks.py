@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scripts.reporting.markup import Child, Markup, el, join
+from scripts.reporting.words import NOTHING
 
 
 def card(title: str, *body: Child) -> Markup:
@@ -73,6 +74,6 @@ def pairs(values: Sequence[tuple[str, str]]) -> Markup:
     """Return names with their values."""
     return el(
         "dl",
-        *(join(el("dt", key), el("dd", value, dir="auto")) for key, value in values),
+        *(join(el("dt", key), el("dd", value or NOTHING, dir="auto")) for key, value in values),
         class_="pairs",
     )

@@ -62,8 +62,10 @@ def _tiles(call: Call) -> Markup:
     longest = max(ended.answer_latency_ms, default=None)
     return el(
         "dl",
-        tile("length", words.length(ended.duration_ms), f"{len(call.turns)} turns"),
-        tile("longest wait", words.wait(longest), f"{len(ended.answer_latency_ms)} answers"),
+        tile("length", words.length(ended.duration_ms), words.some(len(call.turns), "turn")),
+        tile(
+            "longest wait", words.wait(longest), words.some(len(ended.answer_latency_ms), "answer")
+        ),
         tile("interruptions", words.count(ended.counts.interruptions_by_caller)),
         tile("talk by the agent", words.per_cent(agent_ms, agent_ms + caller_ms)),
         tile("cost of the model", words.usd(ended.cost.total if ended.cost else None)),
@@ -135,7 +137,7 @@ def _interruptions(call: Call) -> Markup:
         row(words.clock(each.at_ms), words.wait(each.stop_ms), words.wait(each.silent_ms))
         for each in barge_ins
     ]
-    turns = "1 turn was" if len(cut) == 1 else f"{len(cut)} turns were"
+    turns = f"{words.some(len(cut), 'turn')} {'was' if len(cut) == 1 else 'were'}"
     if not rows:
         return card(
             "Interruptions", el("p", f"{turns} cut. How fast the agent stopped is not known.")
@@ -151,9 +153,7 @@ def _transcript(call: Call, prefix: str) -> Markup:
     missing = call.missing_turns
     return card(
         "Transcript",
-        el("p", f"{missing} turn{'s' * (missing > 1)} never came.", class_="note")
-        if missing
-        else None,
+        el("p", f"{words.some(missing, 'turn')} never came.", class_="note") if missing else None,
         el("ol", *(_turn(turn, prefix) for turn in call.turns), class_="transcript")
         if call.turns
         else el("p", "Nobody said anything."),

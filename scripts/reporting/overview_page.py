@@ -63,12 +63,10 @@ def gaps_note(gaps: Gaps) -> Markup | None:
     notes: list[Child] = []
     if gaps.open_calls:
         notes.append(
-            el("p", f"{words.count(gaps.open_calls)} calls have no end yet. They are in no figure.")
+            el("p", f"Without an end, and in no figure: {words.some(gaps.open_calls, 'call')}.")
         )
     if gaps.refused_lines:
-        notes.append(
-            el("p", f"{words.count(gaps.refused_lines)} lines or files could not be read, such as:")
-        )
+        notes.append(el("p", f"Not to be read: {words.some(gaps.refused_lines, 'line')}, such as:"))
         notes.append(el("ul", *(el("li", line) for line in gaps.refused)))
     if not notes:
         return None
@@ -86,17 +84,17 @@ def _tiles(overview: Overview) -> Markup:
         "dl",
         tile("calls", words.count(calls), f"{_average_length(overview)} on average"),
         tile("contained", words.per_cent(outcomes["contained"], calls),
-             f"{words.count(outcomes['contained'])} calls"),
+             words.some(outcomes["contained"], "call")),
         tile("handed over", words.per_cent(outcomes["escalated"], calls),
-             f"{words.count(outcomes['escalated'])} calls"),
+             words.some(outcomes["escalated"], "call")),
         tile("answer, median", words.wait(p50), f"95 % within {words.wait(p95)}"),
         tile("cost of the model", words.usd(overview.usd if priced else None),
-             f"{words.count(unpriced)} calls without a price" if unpriced
+             f"{words.some(unpriced, 'call')} without a price" if unpriced
              else f"{words.usd(overview.usd / calls)} a call"),
         tile(
             "talk by the agent",
             words.per_cent(overview.agent_ms, spoken_ms),
-            f"{words.count(overview.interruptions)} interruptions",
+            words.some(overview.interruptions, "interruption"),
         ),
         class_="tiles",
     )  # fmt: skip
@@ -168,7 +166,7 @@ def _latency(overview: Overview) -> Markup:
     p50, p95 = (percentile(overview.waits_ms, rank) or 0 for rank in (50, 95))
     return _card(
         "Waiting for an answer",
-        f"{words.count(len(overview.waits_ms))} answers, from the end of the caller's speech to"
+        f"{words.some(len(overview.waits_ms), 'answer')}, from the end of the caller's speech to"
         f" the agent's first packet; the longest took {words.wait(max(overview.waits_ms))}.",
         histogram_plot(
             histogram(overview.waits_ms),
@@ -236,7 +234,7 @@ def _cost(overview: Overview) -> Markup:
     p50, p95 = ((percentile(ordered, rank) or 0) / 1e6 for rank in (50, 95))
     return _card(
         "Cost of a call",
-        f"The speech model of {words.count(len(costs))} calls, by list prices;"
+        f"The speech model of {words.some(len(costs), 'call')}, by list prices;"
         f" the dearest cost {words.usd(max(costs))}.",
         histogram_plot(
             histogram(costs),
@@ -335,7 +333,8 @@ def _calls(overview: Overview, listed: Sequence[Listed], order: Order) -> Markup
 
 
 def _day(date: str) -> Markup:
-    return el("span", date, class_="day")
+    """Return a date whose year goes where the page is narrow; the period above has it."""
+    return el("span", el("span", date[:5], class_="spare"), date[5:], class_="day")
 
 
 def _older(days: Sequence[object]) -> Markup | None:

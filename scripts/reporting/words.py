@@ -40,6 +40,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def some(value: int, thing: str) -> str:
+    """Return 1 turn, 1,234 turns."""
+    return f"{value:,} {thing}{'' if value == 1 else 's'}"
+
+
 def per_cent(part: float, whole: float) -> str:
     """Return 45 %; what is small has a decimal."""
     if not whole:

@@ -14,6 +14,7 @@ import pytest
 
 from scripts.demo_plans import BOTS
 from scripts.service_process import ROOT
+from tests.reporting.reader import read
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -197,6 +198,22 @@ def test_the_demos_events_are_of_its_call_alone(played: Played):
     assert kinds.count("call.started.v1") == kinds.count("call.ended.v1") == 1
     assert kinds.count("call.turn.v1") == len(played.told["turns"])
     assert len({event["sessionid"] for event in events}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bot", BOTS)
+def test_the_demo_ends_with_a_report_of_its_call(demos: dict[str, Played], bot: str):
+    *_, last = demos[bot].stderr.splitlines()
+    report = ROOT / last.removeprefix("demo: the report is ")
+
+    drawn = read(report.read_text(encoding="utf-8"))
+
+    assert report.parent == Path(demos[bot].told["recording"]).parent
+    assert drawn.of("audio")[0]["src"] == "call.wav"
+    for turn in demos[bot].told["turns"]:
+        assert turn["heard"] in drawn.text
+    assert (report.parent / "analytics" / "completed.ndjson").is_file()
+    assert "12345678" not in drawn.text
 
 
 def test_help_explains_itself():

@@ -49,7 +49,7 @@ def test_what_is_left_out_is_said(overview: Overview):
     text = shown(overview, gaps).text
 
     assert "The 5 worst calls have a page each. 195 others are in the figures above only" in text
-    assert "1,234 calls have no end yet" in text
+    assert "in no figure: 1,234 calls." in text
     assert "a.ndjson:3: not an event" in text
     assert gaps_note(Gaps()) is None
 

@@ -14,6 +14,7 @@ def test_every_outcome_end_and_part_has_a_name():
 
 def test_numbers_are_written_for_people():
     assert words.count(1234) == "1,234"
+    assert [words.some(n, "turn") for n in (0, 1, 1_234)] == ["0 turns", "1 turn", "1,234 turns"]
     assert [words.per_cent(n, 100) for n in (0, 0.25, 9.9, 45, 100)] == [
         "0 %", "0.2 %", "9.9 %", "45 %", "100 %",
     ]  # fmt: skip
