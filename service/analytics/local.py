@@ -37,15 +37,20 @@ class FileTable:
         rows = [_read(path) for path in self._folder(session_id).glob("*.json")]
         return sorted(rows, key=lambda row: row.part)
 
+    def calls(self) -> list[Row]:
+        """Return the indexed rows of all calls, earliest call first."""
+        rows = [_read(path) for path in self._directory.glob(f"*/{META}.json")]
+        return sorted(rows, key=lambda row: row.index.started_at if row.index else "")
+
     def calls_of_day(self, day: str) -> list[Row]:
         """Return the indexed rows of a day, earliest call first."""
-        return [row for row in self._calls() if row.index and row.index.day == day]
+        return [row for row in self.calls() if row.index and row.index.day == day]
 
     def calls_of_conversation(self, conversation_id: str) -> list[Row]:
         """Return the indexed rows of a conversation."""
         return [
             row
-            for row in self._calls()
+            for row in self.calls()
             if row.index and row.index.conversation_id == conversation_id
         ]
 
@@ -58,10 +63,6 @@ class FileTable:
 
     def _folder(self, session_id: str) -> Path:
         return self._directory / _name(session_id)
-
-    def _calls(self) -> list[Row]:
-        rows = [_read(path) for path in self._directory.glob(f"*/{META}.json")]
-        return sorted(rows, key=lambda row: row.index.started_at if row.index else "")
 
 
 class FileLake:
