@@ -1,6 +1,6 @@
 """The demo: one spoken call through the real service, and what came of it.
 
-    ./scripts/demo [--bot NAME] [--json] [--live] [--wav FILE] [--scripted]
+    ./scripts/demo [--bot NAME] [--json] [--live] [--wav FILE] [--scripted] [--aws]
 
 A caller with recorded speech rings the service, which runs as its own process behind a signed
 handshake, and talks with an emulated Realtime server (or, with --live, with OpenAI). Everything
@@ -21,12 +21,13 @@ from pathlib import Path
 
 from scripts import caller_clips
 from scripts.call_story import Story, Teller, tell
-from scripts.demo_analytics import NotRecordedError, report_of
+from scripts.demo_analytics import Analytics, LocalAnalytics, NotRecordedError
 from scripts.demo_plans import BOTS, Plan, plan_of, recording_plan
+from scripts.emulated_aws import AwsFailed, running_aws
 from scripts.emulators.brains import DialogueBrain
 from scripts.emulators.dialogues import DIALOGUES
 from scripts.emulators.ears import best_available_ears
-from scripts.emulators.genesys import CallFailed, CallSetup, play_call
+from scripts.emulators.genesys import CallFailed, CallReport, CallSetup, play_call
 from scripts.emulators.realtime import RealtimeEmulator
 from scripts.emulators.realtime_scenario import Scenario
 from scripts.emulators.voice import best_available_voice
@@ -47,7 +48,7 @@ def main() -> int:
     try:
         plan = recording_plan(options.bot, options.wav) if options.wav else plan_of(options.bot)
         story = asyncio.run(_play(plan, options, teller))
-    except (CallFailed, ServiceFailed, caller_clips.WavError, OSError) as error:
+    except (AwsFailed, CallFailed, ServiceFailed, caller_clips.WavError, OSError) as error:
         teller.fail(str(error))
         return 1
     except KeyboardInterrupt:
@@ -77,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="no real ears and voice: the emulated model knows the words and answers in tones",
     )
+    parser.add_argument(
+        "--aws",
+        action="store_true",
+        help="send the events through an emulated AWS: SQS, the functions, DynamoDB, S3",
+    )
     return parser
 
 
@@ -85,12 +91,13 @@ async def _play(plan: Plan, options: argparse.Namespace, teller: Teller) -> Stor
     folder = OUTPUT / f"{started}-{secrets.token_hex(2)}"
     folder.mkdir(parents=True)
     key, secret = "demo", base64.b64encode(secrets.token_bytes(32)).decode()
-    async with _model(plan, options, teller) as model, _bank_of(plan) as bank:
-        settings = model | bank
-        settings |= {
-            "AUDIOHOOK_KEYS": json.dumps({key: secret}),
-            "EVENTS_URL": f"file:{folder}",
-        }
+    async with (
+        _model(plan, options, teller) as model,
+        _bank_of(plan) as bank,
+        _analytics(options, folder, teller) as analytics,
+    ):
+        settings = model | bank | analytics.settings
+        settings |= {"AUDIOHOOK_KEYS": json.dumps({key: secret})}
         teller.say("starting the service…")
         async with running_service(settings) as service:
             url = service.url_of(plan.bot)
@@ -104,23 +111,48 @@ async def _play(plan: Plan, options: argparse.Namespace, teller: Teller) -> Stor
                 input_variables=dict(plan.inputs),
             )
             report = await play_call(setup, plan.script, on_event=teller.follow)
-        # The service has ended, so every event of the call is on disk now.
+        # The service has ended, so every event of the call has left it.
         recording = folder / "call.wav"
         report.recording.write_wav(recording)
-        events = next(folder.glob(f"dt=*/{setup.session_id}.ndjson"), None)
-        story = Story.of(plan, report, events, recording)
-        if events:
-            _analyse(story, events, folder, teller)
-        return story
+        return await asyncio.to_thread(
+            _analyse, plan, report, analytics, setup.session_id, recording, teller
+        )
 
 
-def _analyse(story: Story, events: Path, folder: Path, teller: Teller) -> None:
-    """Record the call as the function behind the queue does, and make its report."""
+def _analyse(
+    plan: Plan,
+    report: CallReport,
+    analytics: Analytics,
+    session_id: str,
+    recording: Path,
+    teller: Teller,
+) -> Story:
+    """Put the story together, and make a report as the functions behind the queue do."""
     teller.say("recording what the call published, and making a report…")
     try:
-        story.report = str(report_of(events, folder, folder / "call.wav"))
+        events = analytics.events_of(session_id)
+        story = Story.of(plan, report, events, recording)
+        if events:
+            story.report = str(analytics.report(events, recording))
     except (NotRecordedError, NoCallsError) as error:
+        story = Story.of(plan, report, None, recording)
         story.problems.append(f"there is no report: {error}")
+    return story
+
+
+@contextlib.asynccontextmanager
+async def _analytics(
+    options: argparse.Namespace, folder: Path, teller: Teller
+) -> AsyncIterator[Analytics]:
+    """Give the place that the events go to, which lives as long as the context."""
+    if not options.aws:
+        yield LocalAnalytics(folder)
+        return
+    from scripts.demo_aws import AwsAnalytics
+
+    teller.say("starting the emulated AWS: queue, functions, table, lake and bus…")
+    with running_aws() as aws:
+        yield AwsAnalytics(aws, folder)
 
 
 @contextlib.asynccontextmanager

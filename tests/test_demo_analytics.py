@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.demo_analytics import NotRecordedError, report_of
+from scripts.demo_analytics import LocalAnalytics, NotRecordedError
 from scripts.report import NoCallsError
 from tests.analytics.scene import call_of_turns
 from tests.reporting.reader import read
@@ -14,7 +14,10 @@ def test_the_recorders_documents_and_the_report_lie_in_the_demos_folder(tmp_path
     recording = tmp_path / "call.wav"
     recording.write_bytes(b"RIFF")
 
-    report = report_of(tmp_path / "dt=2026-11-22" / "one.ndjson", tmp_path, recording)
+    analytics = LocalAnalytics(tmp_path)
+    events = analytics.events_of("one")
+    assert events == tmp_path / "dt=2026-11-22" / "one.ndjson"
+    report = analytics.report(events, recording)
 
     drawn = read(report.read_text(encoding="utf-8"))
     assert report == tmp_path / "report.html"
@@ -27,9 +30,14 @@ def test_the_recorders_documents_and_the_report_lie_in_the_demos_folder(tmp_path
 def test_an_event_that_is_none_and_a_call_without_an_end_are_told(tmp_path: Path):
     write_calls(tmp_path, call_of_turns(1, "one")[:-1])
     path = tmp_path / "dt=2026-11-22" / "one.ndjson"
+    analytics = LocalAnalytics(tmp_path)
 
     with pytest.raises(NoCallsError):
-        report_of(path, tmp_path, tmp_path / "call.wav")
+        analytics.report(path, tmp_path / "call.wav")
     path.write_bytes(path.read_bytes() + b"{}\n")
     with pytest.raises(NotRecordedError, match=r"one.ndjson:3"):
-        report_of(path, tmp_path, tmp_path / "call.wav")
+        analytics.report(path, tmp_path / "call.wav")
+
+
+def test_a_call_that_published_nothing_has_no_events(tmp_path: Path):
+    assert LocalAnalytics(tmp_path).events_of("one") is None

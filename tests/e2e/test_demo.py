@@ -201,6 +201,26 @@ def test_the_demos_events_are_of_its_call_alone(played: Played):
 
 
 @pytest.mark.slow
+def test_events_that_went_through_aws_tell_the_same_call():
+    ended = demo("--json", "--scripted", "--aws", "--bot", "bank", timeout_s=120)
+
+    told = json.loads(ended.stdout)
+    folder = Path(told["recording"]).parent
+    events = [json.loads(line) for line in Path(told["events"]).read_text().splitlines()]
+    documents = {path.parents[1].name for path in (folder / "analytics" / "lake").rglob("*.*")}
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    left_in_spool = [path for path in (folder / "spool").rglob("*") if path.suffix == ".ndjson"]
+    shutil.rmtree(folder)
+    assert (ended.returncode, told["ok"]) == (0, True), ended.stderr
+    assert [event["type"] for event in events] == [
+        "call.started.v1", *["call.turn.v1"] * len(told["turns"]), "call.ended.v1",
+    ]  # fmt: skip
+    assert {"calls", "turns", "transcripts", "vcon", "contact_lens"} <= documents
+    assert "Your balance is 1250.40 euros." in read(report).text
+    assert left_in_spool == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("bot", BOTS)
 def test_the_demo_ends_with_a_report_of_its_call(demos: dict[str, Played], bot: str):
     *_, last = demos[bot].stderr.splitlines()
