@@ -1,6 +1,7 @@
 """The page of one call: timeline, waits, transcript, and what else is known of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scripts.reporting import words
 from scripts.reporting.blocks import bar_row, card, pairs, row, table, tile
@@ -10,6 +11,11 @@ from scripts.reporting.overview import WAIT_PARTS
 from scripts.reporting.plots import Segment, bar, legend
 from scripts.reporting.timeline import spoken_of, timeline
 from service.call_events import AnswerLatency, CallEndedData, TurnData
+
+MAX_TURNS = 500
+"""Shown on a page; the longest call of Genesys (15 minutes) seldom has 200."""
+MAX_TURN_CHARS = 5_000
+"""Shown of a turn: more than five minutes of speech."""
 
 
 def call_body(call: Call, *, prefix: str = "", back: str | None = None,
@@ -23,6 +29,7 @@ def call_body(call: Call, *, prefix: str = "", back: str | None = None,
         recording: address of the call's sound, if there is one.
     """
     ended = call.ended
+    shown = replace(call, turns=call.turns[:MAX_TURNS])
     return join(
         el("nav", el("a", "← all calls", href=back)) if back else None,
         el(
@@ -33,7 +40,7 @@ def call_body(call: Call, *, prefix: str = "", back: str | None = None,
                f" {words.ENDS[ended.end_reason]}", class_="lead"),
         ),
         _tiles(call),
-        card("Timeline", timeline(call, prefix), _sound(recording)),
+        card("Timeline", timeline(shown, prefix), _sound(recording)),
         el(
             "div",
             _transcript(call, prefix),
@@ -150,11 +157,12 @@ def _interruptions(call: Call) -> Markup:
 
 
 def _transcript(call: Call, prefix: str) -> Markup:
-    missing = call.missing_turns
+    missing, hidden = call.missing_turns, len(call.turns) - MAX_TURNS
     return card(
         "Transcript",
+        el("p", f"{words.some(hidden, 'more turn')} are left out here.") if hidden > 0 else None,
         el("p", f"{words.some(missing, 'turn')} never came.", class_="note") if missing else None,
-        el("ol", *(_turn(turn, prefix) for turn in call.turns), class_="transcript")
+        el("ol", *(_turn(turn, prefix) for turn in call.turns[:MAX_TURNS]), class_="transcript")
         if call.turns
         else el("p", "Nobody said anything."),
     )
@@ -187,7 +195,11 @@ def _turn(turn: TurnData, prefix: str) -> Markup:
 
 def _said(turn: TurnData) -> list[Child]:
     """Return the words heard, and those never heard, struck out."""
-    heard = el("span", turn.text) if turn.text else el("em", "(nothing was heard)")
+    heard = (
+        el("span", words.cut(turn.text, MAX_TURN_CHARS))
+        if turn.text
+        else el("em", "(nothing was heard)")
+    )
     if turn.speaker == "caller" and not turn.text:
         heard = el("em", "(no words)")
     if not isinstance(turn.text_generated, str) or turn.text_generated == turn.text:
@@ -199,7 +211,12 @@ def _said(turn: TurnData) -> list[Child]:
 
 
 def _never(text: str) -> Markup:
-    return el("del", el("span", "never heard: ", class_="spoken-only"), text, title="never heard")
+    return el(
+        "del",
+        el("span", "never heard: ", class_="spoken-only"),
+        words.cut(text, MAX_TURN_CHARS),
+        title="never heard",
+    )
 
 
 def _facts(call: Call) -> Markup:

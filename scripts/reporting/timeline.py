@@ -16,6 +16,9 @@ ROW_LENGTHS_MS = (15_000, 30_000, 60_000)
 MAX_ROWS = 30
 """A call of the longest usual length (15 minutes) has 15 rows; a longer one gets longer rows."""
 
+MAX_TITLE_CHARS = 200
+"""Of a turn, shown when the pointer is over it."""
+
 _LANES = {"caller": 4, "agent": 26}
 _LANE_HEIGHT = 16
 _TOOLS_Y = 48
@@ -146,7 +149,8 @@ def _turn(row: _Row, turn: TurnData, prefix: str) -> list[Markup]:
 
 
 def _told(turn: TurnData) -> str:
-    said = f"{words.clock(turn.start_ms)} {turn.speaker}: {turn.text or '(no words)'}"
+    text = words.cut(turn.text, MAX_TITLE_CHARS) or "(no words)"
+    said = f"{words.clock(turn.start_ms)} {turn.speaker}: {text}"
     return said + (" (interrupted)" if turn.interrupted else "")
 
 

@@ -89,3 +89,8 @@ def moment(at: datetime) -> str:
 def axis_usd(value: float) -> str:
     """Return a round amount for an axis: $0, $0.05, $0.002."""
     return f"${value:.6f}".rstrip("0").rstrip(".")
+
+
+def cut(text: str, most: int) -> str:
+    """Return so many characters of a text, and say how many more there are."""
+    return text if len(text) <= most else f"{text[:most]} … ({len(text) - most:,} more characters)"

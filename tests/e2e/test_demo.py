@@ -69,21 +69,22 @@ class Played:
 
 @pytest.fixture(scope="module")
 def demos() -> Iterator[dict[str, Played]]:
-    """The demo of each bot, all at once; the longest lasts about a minute."""
+    """The demo of each bot and one on AWS, all at once; the longest lasts about a minute."""
+    arguments = {bot: ["--bot", bot] for bot in BOTS} | {"aws": ["--bot", "bank", "--aws"]}
     running = {
-        bot: subprocess.Popen(
-            [sys.executable, "-m", "scripts.call", "--json", "--scripted", "--bot", bot],
+        name: subprocess.Popen(
+            [sys.executable, "-m", "scripts.call", "--json", "--scripted", *those],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for bot in BOTS
+        for name, those in arguments.items()
     }
     demos = {}
-    for bot, process in running.items():
+    for name, process in running.items():
         stdout, stderr = process.communicate(timeout=150)
-        demos[bot] = Played(process.returncode, stdout, stderr)
+        demos[name] = Played(process.returncode, stdout, stderr)
     yield demos
     for played in demos.values():
         if recording := played.told["recording"]:
@@ -201,23 +202,19 @@ def test_the_demos_events_are_of_its_call_alone(played: Played):
 
 
 @pytest.mark.slow
-def test_events_that_went_through_aws_tell_the_same_call():
-    ended = demo("--json", "--scripted", "--aws", "--bot", "bank", timeout_s=120)
-
-    told = json.loads(ended.stdout)
+def test_events_that_went_through_aws_tell_the_same_call(demos: dict[str, Played]):
+    told = demos["aws"].told
     folder = Path(told["recording"]).parent
     events = [json.loads(line) for line in Path(told["events"]).read_text().splitlines()]
     documents = {path.parents[1].name for path in (folder / "analytics" / "lake").rglob("*.*")}
-    report = (folder / "report.html").read_text(encoding="utf-8")
-    left_in_spool = [path for path in (folder / "spool").rglob("*") if path.suffix == ".ndjson"]
-    shutil.rmtree(folder)
-    assert (ended.returncode, told["ok"]) == (0, True), ended.stderr
+
+    assert (demos["aws"].exit_code, told["ok"]) == (0, True), demos["aws"].stderr
     assert [event["type"] for event in events] == [
         "call.started.v1", *["call.turn.v1"] * len(told["turns"]), "call.ended.v1",
     ]  # fmt: skip
     assert {"calls", "turns", "transcripts", "vcon", "contact_lens"} <= documents
-    assert "Your balance is 1250.40 euros." in read(report).text
-    assert left_in_spool == []
+    assert "Your balance is 1250.40 euros." in (folder / "report.html").read_text(encoding="utf-8")
+    assert [path for path in (folder / "spool").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from scripts.reporting.call_page import call_body, title_of
+from scripts.reporting.call_page import MAX_TURN_CHARS, MAX_TURNS, call_body, title_of
 from scripts.reporting.calls import Call
 from service.call_events import AnswerLatency, BargeIn, ToolUse
 from tests.reporting.reader import read
@@ -107,6 +107,25 @@ def test_turns_that_never_came_are_counted():
     text = read(call_body(with_turns(call, call.turns[1:]))).text
 
     assert "1 turn never came." in text
+
+
+def test_a_page_is_bounded_whatever_was_said():
+    text = "&" * 20_000
+    turns = tuple(
+        msgspec.structs.replace(
+            turn(seq, seq * 10, seq * 10 + 9), text=text, text_generated=text * 2
+        )
+        for seq in range(1, 2_001)
+    )
+
+    body = call_body(with_turns(a_call(0), turns))
+
+    assert "1,500 more turns are left out here." in body
+    assert "15,000 more characters" in body
+    assert len(body) < 2 * MAX_TURNS * 2 * MAX_TURN_CHARS * len("&amp;")
+    assert len(body) > MAX_TURNS * MAX_TURN_CHARS
+    drawn = read(body)
+    assert {a["href"][1:] for a in drawn.of("a")} <= set(drawn.values("id"))
 
 
 def test_links_lead_to_turns_on_the_page():

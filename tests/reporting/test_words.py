@@ -27,4 +27,6 @@ def test_numbers_are_written_for_people():
         "–", "$0.00", "$0.0247", "$1,234.50",
     ]  # fmt: skip
     assert [words.axis_usd(value) for value in (0, 0.05, 10)] == ["$0", "$0.05", "$10"]
+    assert words.cut("word", 4) == "word"
+    assert words.cut("words", 4) == "word … (1 more characters)"
     assert words.moment(datetime(2026, 11, 22, 9, 5, tzinfo=UTC)) == "2026-11-22 09:05:00 UTC"
