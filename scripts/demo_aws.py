@@ -25,8 +25,8 @@ class AwsAnalytics:
     def __init__(self, aws: EmulatedAws, folder: Path) -> None:
         self._aws = aws
         self._folder = folder
-        self._table = DynamoTable(aws.dynamodb, TABLE)
         self._lake = S3Lake(aws.s3, LAKE)
+        self._table = DynamoTable(aws.dynamodb, TABLE, self._lake)
 
     @property
     def settings(self) -> dict[str, str]:
