@@ -64,16 +64,11 @@ class Spool:
         with self._lock:
             try:
                 folders = SpoolFolder.of_the_dead(self._root) if self._root.is_dir() else []
-                for folder in folders:
-                    if count := folder.count():
-                        _log.warning(
-                            "events of an earlier process are delivered now",
-                            extra={"events": count},
-                        )
-                    self._added += count
-                    self._inherited.append(folder)
             except OSError as error:
                 _log.warning("the spool cannot be looked through", extra={"errno": error.errno})
+                return
+            for folder in folders:
+                self._take_over(folder)
 
     def append(self, bodies: list[bytes]) -> None:
         """Keep events, after those that the disk refused before, if it takes them now."""
@@ -145,6 +140,18 @@ class Spool:
                     folder.release()
         finally:
             self._lock.release()
+
+    def _take_over(self, folder: SpoolFolder) -> None:
+        try:
+            count = folder.count()
+        except OSError as error:
+            _log.warning("a spool cannot be taken over", extra={"errno": error.errno})
+            folder.release()  # for another try, by us or a neighbour
+            return
+        if count:
+            _log.warning("events of an earlier process are delivered now", extra={"events": count})
+        self._added += count
+        self._inherited.append(folder)
 
     def _room(self) -> int:
         on_disk = sum(folder.size for folder in self._inherited)

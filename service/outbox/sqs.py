@@ -34,6 +34,9 @@ _ABOUT_CONTENT = frozenset({
     "InvalidMessageContents",
     "InvalidParameterValue",
 })  # fmt: skip
+_WILL_PASS = re.compile("throttl|overlimit|kms|accessdenied", re.IGNORECASE)
+"""SQS blames the sender for these, too; but time or an administrator mends them, and the event is
+as good as any other."""
 _REGION = re.compile(r"https?://(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.(?:queue\.)?amazonaws\.")
 _GROUP = re.compile(r"[!-~]{1,128}")
 
@@ -163,7 +166,7 @@ def _code(error: ClientError | BotoCoreError) -> str:
 
 def _failure(failed: dict[str, Any]) -> Answer:
     code = str(failed.get("Code", "unknown"))
-    is_for_good = failed.get("SenderFault", False) and "Throttl" not in code
+    is_for_good = failed.get("SenderFault", False) and not _WILL_PASS.search(code)
     return Answer("refused" if is_for_good else "again", code)
 
 

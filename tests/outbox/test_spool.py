@@ -184,3 +184,24 @@ def test_thread_that_comes_too_late_changes_nothing(tmp_path: Path):
     heir.inherit()
 
     assert heir.depth == len(BODIES)
+
+
+def test_spool_that_cannot_be_taken_over_is_left_for_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    dead = Spool(tmp_path)
+    dead.append(BODIES)
+    dead.close()
+    (segment,) = tmp_path.glob("*/*.seg")
+    segment.rename(tmp_path / "elsewhere")
+    segment.mkdir()  # can be listed, and cannot be read
+    spool = Spool(tmp_path)
+
+    spool.inherit()
+    said = messages(caplog)
+    segment.rmdir()
+    (tmp_path / "elsewhere").rename(segment)
+    spool.inherit()
+
+    assert said == ["a spool cannot be taken over"]
+    assert bodies(spool.read(at_least=99)) == BODIES

@@ -137,6 +137,7 @@ def test_characters_that_json_takes_and_sqs_does_not_arrive(aws: Cloud):
          Answer("again", "KMS.ThrottlingException")),
         ({"Code": "InvalidMessageContents", "SenderFault": True},
          Answer("refused", "InvalidMessageContents")),
+        ({"Code": "KmsAccessDenied", "SenderFault": True}, Answer("again", "KmsAccessDenied")),
         ({}, Answer("again", "unknown")),
     ],
 )  # fmt: skip
