@@ -13,6 +13,7 @@ from service.budget import Budget
 from service.ending import Ending
 from service.functions import CallFacts
 from service.prices import PriceTable
+from service.recordings import Recordings
 from service.silence import SilencePolicy
 from service.speech import port as speech
 from service.turns import Turns
@@ -78,6 +79,7 @@ class TypedCall:
             turns=self._turns,
             ending=self._ending,
             budget=Budget(0.0, PriceTable),
+            recordings=Recordings({}),
             stop_speech=self._nothing_to_stop,
             wake=self._wake,
             clock=clock,
@@ -168,7 +170,7 @@ class TypedCall:
                 self._carry_out(*text.split(maxsplit=1))
             elif text:
                 self._agent.caller_started(self._clock())
-                self._agent.must_wait(speech.CallerSpeechStopped("typed", 0))
+                self._agent.caller_stopped()
                 await session.send_text(text)
 
     def _carry_out(self, command: str, argument: str = "") -> None:

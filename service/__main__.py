@@ -72,6 +72,7 @@ def build(settings: Settings) -> CallServer:
         events=ObservedSink(events, *monitoring.observers),
         max_call_s=settings.max_call_s,
         budget_usd=settings.budget_usd,
+        recordings=wiring.make_recordings(settings),
         begin_trace=monitoring.begin_trace,
         clock=time.monotonic,
         wall_clock=utc_now,

@@ -23,11 +23,13 @@ from service.functions import CallFacts, Functions
 from service.keypad import AskedEntry, CallKeypad, KeyCommand, UnaskedEntry
 from service.manners import Manners
 from service.outputs import OutputVariables
+from service.recordings import Recordings
 from service.silence import GiveUp
 from service.speech import port as speech
 from service.succession import Succession
 from service.tools import port as tools
 from service.turns import Turns
+from service.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 LAST_WORD_S = 1.0
@@ -36,6 +38,9 @@ LAST_WORD_S = 1.0
 
 class Agent:
     """One bot after the other, on one call.
+
+    It is made with `stop_speech`, which cuts what the caller hears at a moment, `wake`, which is
+    rung to have `on_time` called soon, and `clock`, which gives monotonic seconds.
 
     Attributes:
         keypad: the caller's keys.
@@ -49,15 +54,12 @@ class Agent:
         turns: Turns,
         ending: Ending,
         budget: Budget,
+        recordings: Recordings,
         stop_speech: Callable[[float], Awaitable[None]],
         wake: Alarm,
         clock: Callable[[], float],
     ) -> None:
-        """Wait for the call to open; `bot` will answer it, as far as is known.
-
-        `stop_speech` cuts what the caller hears at a moment, `wake` is rung to have `on_time`
-        called soon, `clock` gives monotonic seconds.
-        """
+        """Wait for the call to open; `bot` will answer it, as far as is known."""
         self._stage = Stage(
             bot=bot,
             outputs=OutputVariables(bot.outputs),
@@ -77,6 +79,8 @@ class Agent:
             may_announce=self._may_announce,
             clock=clock,
         )
+        line = self._is_line_free, self._is_working
+        self._watchdog = Watchdog(turns, self._conversation, recordings, *line)
         self._succession = Succession(self._conversation, turns.receipt, clock=clock)
         self._commands = Commands(self._stage, self._functions, self._succession)
         self._is_held = self._must_forget_caller = self._must_stop = False
@@ -103,6 +107,7 @@ class Agent:
             language: tag that the caller's side named, or None.
         """
         self._stage.facts = self._functions.facts = facts
+        self._watchdog.begin()
         self._manners.begin(facts.opened_at, facts.max_call_s)
         bot = self._stage.bots.get_bot(path, facts.input_variables, language)
         self._stage.language = bot.language
@@ -148,11 +153,14 @@ class Agent:
         self._must_forget_caller = self._must_forget_caller or self._is_held
         self._manners.caller_acted()
 
-    def must_wait(self, event: speech.CallerSpeechStopped | speech.SpeechLost) -> None:
-        """Note that the model owes an answer, or that it cannot speak for the moment."""
-        if isinstance(event, speech.CallerSpeechStopped):
-            self._conversation.is_caller_speaking = False
+    def caller_stopped(self) -> None:
+        """Note that the caller has spoken; the model owes an answer."""
+        self._conversation.is_caller_speaking = False
         self._conversation.is_model_busy = True
+
+    def excuse_failure(self) -> None:
+        """Tell the caller by a recording that a person takes over: no model can say it."""
+        self._watchdog.play("handover", self._clock(), self._stage.language)
 
     def turn_done(self) -> None:
         """Note that the model has nothing more to say for now."""
@@ -237,7 +245,10 @@ class Agent:
 
     async def on_time(self, now: float) -> None:
         """Do what is due now."""
-        if self._conversation.session is None or self._ending.is_under_way:
+        if self._ending.is_under_way:
+            return
+        await self._watchdog.on_time(now, self._stage.language)
+        if self._conversation.session is None:
             return
         self._mind_budget(now)
         if self._has_news:
@@ -272,11 +283,14 @@ class Agent:
 
     def next_due_s(self, now: float) -> float:
         """Seconds until `on_time` has something to do; infinite when it never has."""
-        if self._conversation.session is None or self._ending.is_under_way:
+        if self._ending.is_under_way:
             return math.inf
+        if self._conversation.session is None:
+            return self._watchdog.due_in_s(now)
         if self._has_news:
             return 0.0
         return min(
+            self._watchdog.due_in_s(now),
             self._succession.due_in_s(now),
             self.keypad.next_due_s(now),
             self._manners.due_in_s(now, is_held=self._is_held),
@@ -314,10 +328,14 @@ class Agent:
 
     def _is_callers_turn(self, now: float) -> bool:
         """True while nothing is worked on, no number is awaited, and the caller may speak."""
-        if self._conversation.is_model_busy or self.keypad.is_asking:
+        if self._conversation.is_model_busy:
             return False
-        is_working = self._functions.are_running or self._succession.is_under_way
-        return not is_working and self._is_line_free(now)
+        return not self._is_working() and self._is_line_free(now)
+
+    def _is_working(self) -> bool:
+        """True while a function runs, keys are awaited, or one bot makes way for another."""
+        is_busy = self.keypad.is_asking or self._succession.is_under_way
+        return is_busy or self._functions.are_running
 
     def _may_announce(self) -> bool:
         return self._is_line_free(self._clock()) and not self._ending.is_under_way

@@ -60,8 +60,7 @@ class CallSession:
             supported_languages=bot.languages,
         )
         self._turns = Turns(bot)
-        self._playout = self._turns.playout
-        self._receipt = self._turns.receipt
+        self._playout, self._receipt = self._turns.playout, self._turns.receipt
         self._receipt.arrived(arrival, now)
         self._record: CallRecord | None = None
         self._speech: speech.SpeechSession | None = None
@@ -78,6 +77,7 @@ class CallSession:
             turns=self._turns,
             ending=self._ending,
             budget=services.new_budget(),
+            recordings=services.recordings,
             stop_speech=self._stop_for_key,
             wake=self._wake,
             clock=self._clock,
@@ -207,7 +207,8 @@ class CallSession:
         except speech.SpeechError as error:
             _log.warning("the speech provider failed", extra={"code": error.code})
             self._receipt.add_error(error.code)
-            self._playout.flush()
+            self._playout.break_off()
+            self._agent.excuse_failure()
             self._end("provider_error", is_said=True)
 
     async def _on_speech(self, event: speech.SpeechEvent) -> None:
@@ -223,9 +224,9 @@ class CallSession:
                 self._turns.agent_done(self._clock())
                 self._ending.turn_done()
                 self._agent.turn_done()
-            case speech.CallerSpeechStopped() | speech.SpeechLost():
+            case speech.CallerSpeechStopped():
                 self._turns.take(event, self._clock())
-                self._agent.must_wait(event)
+                self._agent.caller_stopped()
             case _:
                 self._turns.take(event, self._clock())
         self._wake.ring()
@@ -394,5 +395,5 @@ class CallSession:
         for turn in self._turns.transcript.take_finished():
             if self._record:
                 self._record.turn(turn, self._receipt.answers.of(turn.item_id))
-            if self._turns.is_clip(turn):
+            if self._turns.is_greeting(turn):
                 self._agent.note_said(turn.heard)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-SpeechProviderName = Literal["openai", "azure", "cascade"]
+SpeechProviderName = Literal["openai", "azure", "cascade", "clips"]
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["info", "debug", "warning", "error"]
 UnknownBot = Literal["default", "refuse"]
@@ -21,7 +21,7 @@ MetricsMode = Literal["on", "emf", "off"]
 Platform = Literal["", "fly", "ecs"]
 
 # The first of each is the default.
-SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure", "cascade")
+SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure", "cascade", "clips")
 LOG_FORMATS: tuple[LogFormat, ...] = ("json", "text")
 LOG_LEVELS: tuple[LogLevel, ...] = ("info", "debug", "warning", "error")
 METRICS: tuple[MetricsMode, ...] = ("on", "emf", "off")
@@ -90,6 +90,8 @@ class Settings:
     tts_base_url: str
     tts_api_key: str = field(repr=False)
     tts_model: str
+
+    clips_dir: str
 
     secrets_url: str
     audiohook_keys: str = field(repr=False)
@@ -178,6 +180,7 @@ class _Reader:
             azure_openai_api_key=self._text("AZURE_OPENAI_API_KEY", ""),
             azure_openai_deployment=self._text("AZURE_OPENAI_DEPLOYMENT", ""),
             **self._read_cascade(),
+            clips_dir=self._text("CLIPS_DIR", ""),
             secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH")),
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
@@ -263,9 +266,9 @@ class _Reader:
         value = self._env.get(name, choices[0]).lower()
         named = [part.strip() for part in value.split(",")]
         chain = tuple(choice for part in named for choice in choices if choice == part)
-        if len(chain) == len(named) == len(set(chain)):
+        if len(chain) == len(named) == len(set(chain)) and "clips" not in chain[:-1]:
             return chain
-        form = f"one of {', '.join(choices)}, or several, each once, separated by commas"
+        form = f"one of {', '.join(choices)}, or several, each once, by commas, clips as the last"
         self._expect(name, form, value)
         return choices[:1]
 

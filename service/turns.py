@@ -4,6 +4,7 @@ Pure: speech events and `now` (monotonic seconds) in; state for the call's pumps
 clock counts milliseconds from the caller's `open`.
 """
 
+import math
 from typing import assert_never
 
 from service.audio.playout import HeardItem, PlayoutBuffer
@@ -50,6 +51,8 @@ class Turns:
         caller_audio: caller speech on its way to the provider.
         transcript: the turns.
         receipt: the counts.
+        spoke_at: when the provider last sent speech (`now`'s clock).
+        is_lost: the conversation was lost, and nothing was spoken or heard since.
     """
 
     def __init__(self, bot: Bot) -> None:
@@ -58,6 +61,8 @@ class Turns:
         self.transcript = Transcript()
         self.receipt = Receipt()
         self._answers = self.receipt.answers
+        self.spoke_at = -math.inf
+        self.is_lost = False
         self._clips: set[str] = set()
         self._opened_at: float | None = None
         self.follow(bot)
@@ -71,10 +76,17 @@ class Turns:
     def play_greeting(self, greeting: Greeting, now: float) -> None:
         """Let the caller hear a recorded greeting, if there is one, as a turn of the agent's."""
         if greeting.clip:
-            self._clips.add(GREETING)  # the provider knows nothing of it
-            self.transcript.agent_said(GREETING, greeting.words, self.ms(now))
-            self.playout.push(GREETING, greeting.clip)
-            self.playout.complete(GREETING)
+            self._play(GREETING, greeting.clip, greeting.words, now)
+
+    def play(self, pcmu: bytes, words: str, now: float) -> None:
+        """Let the caller hear a recording of the service's own, as a turn of the agent's."""
+        self._play(f"clip_{len(self._clips) + 1}", pcmu, words, now)
+
+    def _play(self, item_id: str, pcmu: bytes, words: str, now: float) -> None:
+        self._clips.add(item_id)  # the provider knows nothing of it
+        self.transcript.agent_said(item_id, words, self.ms(now))
+        self.playout.push(item_id, pcmu)
+        self.playout.complete(item_id)
 
     def begin(self, now: float) -> None:
         """Start the call's clock: the caller's `open` came now."""
@@ -138,6 +150,7 @@ class Turns:
         if was_audible:
             self.receipt.caller_interrupted(spoke_at_ms, self.ms(now), self._rtt_ms)
         self._answers.caller_started()
+        self.is_lost = False
         heard = self.cut(now)
         self.transcript.caller_started(event.item_id, spoke_at_ms)
         return was_audible, heard
@@ -154,9 +167,9 @@ class Turns:
             self._agent_heard(item, now)
         return [item for item in heard if item.item_id not in self._clips]
 
-    def is_clip(self, turn: Turn) -> bool:
-        """True when the turn was a recording."""
-        return turn.item_id in self._clips
+    def is_greeting(self, turn: Turn) -> bool:
+        """True when the turn was the bot's recorded greeting, of which the model should know."""
+        return turn.item_id == GREETING
 
     def advance(self, now: float) -> None:
         """Note the agent's turns that have now been heard in full, and words that never came."""
@@ -184,6 +197,7 @@ class Turns:
         return round(self.playout.rtt_s * 1_000)
 
     def _agent_speaks(self, event: AgentAudio, now: float) -> bool:
+        self.spoke_at, self.is_lost = now, False
         is_news = self.playout.push(event.item_id, event.pcmu)
         if self._answers.is_awaited:
             self._answers.audio_came(event.item_id, self.ms(now), is_news=is_news)
@@ -196,6 +210,7 @@ class Turns:
 
     def _note_provider(self, event: SpeechLost | SpeechReady, now: float) -> None:
         if isinstance(event, SpeechLost):
+            self.is_lost = True
             self.playout.break_off()
             self.receipt.add_error(event.code)
             return

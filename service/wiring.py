@@ -17,6 +17,7 @@ from service.gate import GateCounts
 from service.live_calls import LiveCalls
 from service.monitoring import MetricsPage, Monitoring, log_active_calls
 from service.outbox.port import EventPublisher, EventSink
+from service.recordings import OWN, Recordings, RecordingsError, read_recordings
 from service.secrets.port import SecretsError
 from service.settings import POLLY, VOICES, Settings
 from service.speech.port import SpeechProvider
@@ -60,7 +61,11 @@ def make_speech(settings: Settings) -> "FallbackProvider":
 
     links = []
     for name in settings.speech_providers:
-        if name == "cascade":
+        if name == "clips":
+            from service.speech.clips import ClipsProvider
+
+            links.append(Link(name, ClipsProvider()))
+        elif name == "cascade":
             links.append(Link(name, make_cascade(settings)))
         else:
             links.append(Link(name, _make_realtime(settings, name), RENEW_AFTER_S))
@@ -118,6 +123,15 @@ def _make_voice(settings: Settings) -> "Synthesizer":
 
     address = Address(settings.tts_base_url, settings.tts_api_key)
     return HttpSynthesizer(Web("tts", address), settings.tts_model)
+
+
+def make_recordings(settings: Settings) -> Recordings:
+    """Return what callers hear when nobody can speak.
+
+    Raises:
+        RecordingsError: with everything that is wrong with the folder.
+    """
+    return read_recordings(Path(settings.clips_dir) if settings.clips_dir else OWN)
 
 
 def make_tool_kinds(settings: Settings) -> dict[str, ToolKind]:
@@ -243,6 +257,7 @@ def problems_of(settings: Settings) -> list[str]:
     return [
         *_problems_of_secrets(settings),
         *_problems_of_bots(settings),
+        *_problems_of_recordings(settings),
         *_problems_of_traces(settings),
         *_problems_of_events(settings),
     ]
@@ -271,6 +286,14 @@ def _problems_of_secrets(settings: Settings) -> list[str]:
         return [f"{name}: {problem}" for problem in error.problems]
     if store is not None and store.key_count == 0:
         return [f"{name}: holds no API key, so that every caller would be refused"]
+    return []
+
+
+def _problems_of_recordings(settings: Settings) -> list[str]:
+    try:
+        make_recordings(settings)
+    except RecordingsError as error:
+        return [f"CLIPS_DIR: {problem}" for problem in error.problems]
     return []
 
 

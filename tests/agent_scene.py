@@ -18,6 +18,7 @@ from service.call_events import EndReason
 from service.ending import Ending
 from service.functions import CallFacts
 from service.prices import PriceTable
+from service.recordings import Recordings
 from service.speech import port as speech
 from service.turns import Turns
 from tests.emulators.realtime_client import run
@@ -57,6 +58,7 @@ class Scene:
             turns=self.turns,
             ending=self.ending,
             budget=self.budget,
+            recordings=Recordings({}),
             stop_speech=self._stop_speech,
             wake=self.wake,
             clock=self.clock,
@@ -128,7 +130,7 @@ class Scene:
                 self.turns.interrupt(event, self.clock())
             case speech.CallerSpeechStopped():
                 self.turns.take(event, self.clock())
-                self.agent.must_wait(event)
+                self.agent.caller_stopped()
             case speech.AgentTurnDone():
                 self.ending.turn_done()
                 self.agent.turn_done()

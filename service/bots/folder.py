@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bots.clips import MAX_FILE_BYTES, SUFFIXES, ClipError, pcmu_of
+from service.audio.clip_file import MAX_FILE_BYTES, SUFFIXES, ClipError, pcmu_of
 
 MAX_BOT_BYTES = 262_144
 """Of one bot's file; a prompt of this size would cost more than the call."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from service.audio.clip_file import ClipError
 from service.bots.checking import check_bot, check_links, contains, linked_bots
-from service.bots.clips import ClipError
 from service.bots.definition import (
     BotTable,
     DigitsTable,

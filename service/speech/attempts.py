@@ -14,12 +14,16 @@ PATIENCE_S = 2.5
 """For all tries of a provider, while there is another one to go to."""
 
 
+LAST_PATIENCE_S = 10.0
+"""For all tries of the last provider; a caller who waits longer has hung up, or should have."""
+
+
 class Attempt(NamedTuple):
     """The next try: which provider of the chain, after how long, and within how long."""
 
     link: int
     wait_s: float
-    deadline_s: float | None
+    deadline_s: float
 
 
 class Attempts:
@@ -30,7 +34,7 @@ class Attempts:
         self._link = 0
         self._tries = 0
         self._began_at: float | None = None
-        self._is_connected = False
+        self._is_connected = self._is_avoided = False
 
     @property
     def are_over(self) -> bool:
@@ -50,7 +54,7 @@ class Attempts:
         if self._link < len(self._breakers):
             self._breakers[self._link].failed(now, for_good=for_good)
             self._tries += 1
-            if for_good or self._tries == len(PACE_S):
+            if for_good or self._is_avoided or self._tries == len(PACE_S):
                 self._leave_link()
             elif self._is_connected:
                 self._began_at = now - PACE_S[self._tries]
@@ -66,8 +70,12 @@ class Attempts:
     def lost(self, now: float, *, for_good: bool) -> None:
         """Note that a conversation was lost that had worked: no sign that the next one will."""
         self._tries, self._began_at, self._is_connected = 0, None, False
-        if for_good:
-            self.failed(now, for_good=True)
+        if for_good or self._is_avoided:
+            self.failed(now, for_good=for_good)
+
+    def avoid(self) -> None:
+        """Go on with the next provider after the next failure, if there is one."""
+        self._is_avoided = self._link < len(self._breakers) - 1
 
     def succeeded(self) -> None:
         """Note that the provider works: it has all its tries again."""
@@ -82,11 +90,9 @@ class Attempts:
             return None
         began_at = self._began_at = now if self._began_at is None else self._began_at
         due_at = max(now, began_at + PACE_S[self._tries])
-        if is_last:
-            return Attempt(self._link, due_at - now, None)
-        left_s = began_at + PATIENCE_S - due_at
+        left_s = began_at + (LAST_PATIENCE_S if is_last else PATIENCE_S) - due_at
         return Attempt(self._link, due_at - now, left_s) if left_s > 0 else None
 
     def _leave_link(self) -> None:
         self._link += 1
-        self._tries, self._began_at = 0, None
+        self._tries, self._began_at, self._is_avoided = 0, None, False

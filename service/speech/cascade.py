@@ -16,7 +16,13 @@ from service.speech.cascade_parts import ChatUsage, FunctionCall, Parts, Reply, 
 from service.speech.cascade_rules import CascadeRules
 from service.speech.cascade_sentences import Sentences
 from service.speech.cascade_tries import with_tries
-from service.speech.port import Remembered, SpeechError, SpeechEvent, TextSpeaker
+from service.speech.port import (
+    MODEL_SILENT,
+    Remembered,
+    SpeechError,
+    SpeechEvent,
+    TextSpeaker,
+)
 
 MAX_REPLY_CHARS = 6_000
 """Of one answer: about seven minutes. A mind that does not find its end is stopped."""
@@ -107,6 +113,12 @@ class CascadeSession:
         """Drop the caller's unfinished turn."""
         self._rules.forget_caller()
         self._follow()
+
+    async def revive(self, *, elsewhere: bool) -> None:
+        """Leave it to the parts, which are tried twice; or give the conversation up."""
+        if elsewhere:
+            self._failure = self._failure or SpeechError(MODEL_SILENT, retryable=True)
+            self._news.set()
 
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
         """Stop speaking, and remember what was heard."""

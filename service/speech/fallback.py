@@ -15,6 +15,7 @@ from service.audio.playout import HeardItem
 from service.bots.port import Bot
 from service.speech.attempts import Attempts
 from service.speech.breaker import Breaker, BreakerState
+from service.speech.clips import NO_PROVIDER
 from service.speech.course import LOST_WORDS, Course, Owed
 from service.speech.port import (
     AgentAudioDone,
@@ -99,7 +100,7 @@ class FallbackSession:
         self._link = links[0]
         self._session: SpeechSession | None = None
         self._events: deque[SpeechEvent] = deque()
-        self._failure = SpeechError("unreachable", retryable=True)
+        self._failure = SpeechError(NO_PROVIDER, retryable=False)
         self._after = ""
         self._is_proven = False
         self._wait: asyncio.Timeout | None = None
@@ -175,6 +176,13 @@ class FallbackSession:
         if self._session:
             await self._session.forget_caller()
 
+    async def revive(self, *, elsewhere: bool) -> None:
+        """Do something about a silence; with `elsewhere`, try the next provider if there is one."""
+        if elsewhere:
+            self._attempts.avoid()
+        if self._session:
+            await self._session.revive(elsewhere=elsewhere)
+
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
         """Tell the model what was heard, also of what it said before it was lost."""
         known = self._course.cut(heard)
@@ -241,7 +249,8 @@ class FallbackSession:
             self._events.append(SpeechLost(self._link.name, error.code))
 
     def _failed(self, error: SpeechError) -> None:
-        self._failure, self._after = error, error.code
+        if error.code != NO_PROVIDER:
+            self._failure, self._after = error, error.code
         note = self._attempts.lost if self._is_proven else self._attempts.failed
         note(self._clock(), for_good=not error.retryable)
         self._is_proven = False
@@ -271,7 +280,7 @@ class FallbackSession:
             else:
                 await self._take_over(session)
 
-    async def _open(self, deadline_s: float | None) -> SpeechSession:
+    async def _open(self, deadline_s: float) -> SpeechSession:
         """Return a new conversation; one that was made ready for renewal serves at once."""
         renewal, self._renewal = self._renewal, None
         if renewal and renewal.done() and not (renewal.cancelled() or renewal.exception()):

@@ -195,6 +195,10 @@ class SpeechError(Exception):
         self.retryable = retryable
 
 
+MODEL_SILENT = "model_silent"
+"""The code of a conversation that was given up because nothing came of it."""
+
+
 class SpeechSession(Protocol):
     """One conversation with a provider.
 
@@ -262,6 +266,14 @@ class SpeechSession(Protocol):
 
     async def forget_caller(self) -> None:
         """Drop what the caller is saying at this moment: the line was paused for secrecy."""
+        ...
+
+    async def revive(self, *, elsewhere: bool) -> None:
+        """Do something about a silence: speech is owed, and none comes.
+
+        Ask the model again; with `elsewhere`, which comes after that was in vain, give the
+        conversation up as lost.
+        """
         ...
 
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:

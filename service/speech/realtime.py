@@ -23,7 +23,13 @@ from service.audio.playout import HeardItem
 from service.bots.port import Bot
 from service.speech import realtime_wire as wire
 from service.speech.endpoints import Endpoint
-from service.speech.port import Remembered, SpeechError, SpeechEvent, TextSpeaker
+from service.speech.port import (
+    MODEL_SILENT,
+    Remembered,
+    SpeechError,
+    SpeechEvent,
+    TextSpeaker,
+)
 from service.speech.realtime_config import session_update, without_extras
 from service.speech.realtime_rules import RealtimeRules
 
@@ -147,6 +153,14 @@ class RealtimeSession:
         self._rules.forget_caller(self._clock())
         await self._flush()
 
+    async def revive(self, *, elsewhere: bool) -> None:
+        """Ask for a response that seems to be forgotten, or drop the connection."""
+        if elsewhere:
+            self._fail(SpeechError(MODEL_SILENT, retryable=True))
+            return
+        self._rules.ask_again(self._clock())
+        await self._flush()
+
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
         """Truncate or delete what the caller did not hear."""
         self._rules.interrupt(heard)
@@ -203,10 +217,13 @@ class RealtimeSession:
         try:
             self._rules.check_alive(self._clock())
         except SpeechError as failure:
-            self._failure = failure
-            self._socket.transport.abort()
+            self._fail(failure)
         else:
             self._watch = self._loop.call_later(WATCH_S, self._look_whether_alive)
+
+    def _fail(self, failure: SpeechError) -> None:
+        self._failure = self._failure or failure
+        self._socket.transport.abort()
 
     async def _flush(self) -> None:
         # One by one: a cancellation, or another task that sends too, must not lose or swap frames.

@@ -153,6 +153,11 @@ class RealtimeRules:
         """Become another bot, after the changes that are still unanswered."""
         self._change.begin(bot, is_voice_frozen=self._has_spoken)
 
+    def ask_again(self, now: float) -> None:
+        """Ask for the response that is owed, unless one is alive or asked for."""
+        if self._is_idle and not self._calls.are_open:
+            self._ask(self._owed or {}, now)
+
     def forget_caller(self, now: float) -> None:
         """Drop the caller's unfinished turn, and what the server would have answered with it."""
         self._out.send({"type": "input_audio_buffer.clear"})

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bots.clips import MAX_FILE_BYTES, ClipError
+from service.audio.clip_file import MAX_FILE_BYTES, ClipError
 from service.bots.folder import MAX_BOT_BYTES, MAX_BOTS, BotFolder
 
 

@@ -8,7 +8,7 @@ def moments(attempts: Attempts, *, takes_s: float = 0.0) -> list[tuple[float, in
     while attempt := attempts.next(now):
         now += attempt.wait_s
         seen.append((now, attempt.link))
-        now += takes_s if attempt.deadline_s is None else min(takes_s, attempt.deadline_s)
+        now += min(takes_s, attempt.deadline_s)
         attempts.failed(now, for_good=False)
     return seen
 
@@ -30,10 +30,8 @@ def test_a_provider_that_hangs_does_not_keep_the_caller_from_the_next():
     assert last == (PATIENCE_S, 1)
 
 
-def test_the_last_provider_has_as_long_as_it_takes():
-    attempt = Attempts([Breaker()]).next(0.0)
-    assert attempt is not None
-    assert attempt.deadline_s is None
+def test_the_last_provider_has_longer():
+    assert moments(Attempts([Breaker()]), takes_s=4.0) == [(0.0, 0), (4.0, 0), (8.0, 0)]
 
 
 def test_what_fails_for_good_is_not_tried_again():

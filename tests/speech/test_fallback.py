@@ -9,6 +9,7 @@ import pytest
 from service.audio.playout import HeardItem
 from service.bots.port import Bot
 from service.speech import fallback
+from service.speech.clips import ClipsProvider
 from service.speech.course import ANSWER, GO_ON, LOST_WORDS, RESTORED
 from service.speech.fallback import FallbackProvider, FallbackSession, Link
 from service.speech.port import (
@@ -494,6 +495,36 @@ def test_a_conversation_may_be_left_while_it_is_being_restored():
         assert provider.sessions[-1].said == ["Greet."]
 
     run(scene, provider)
+
+
+def test_a_silence_is_acted_upon_here_and_then_elsewhere():
+    first, second = Provider(), Provider()
+
+    async def scene(call: Call) -> None:
+        await call.session.say("Greet.")
+        await call.session.revive(elsewhere=False)
+        await call.session.revive(elsewhere=True)
+        assert first.sessions[0].deeds[-3:] == ["say", "ask", "leave"]
+        await call.hear(SpeechError("model_silent", retryable=True))
+        assert second.sessions[0].said == ["Greet."]
+        await call.session.revive(elsewhere=True)  # there is none after it
+        await call.hear(SpeechError("model_silent", retryable=True), of=second)
+        assert second.sessions[1].said == ["Greet."]
+
+    run(scene, first, second)
+
+
+def test_a_chain_that_ends_in_clips_tells_what_had_failed():
+    async def play() -> None:
+        chain = FallbackProvider([Link("p0", Provider(FATAL)), Link("clips", ClipsProvider())])
+        with pytest.raises(SpeechError, match="http_401"):
+            await chain.connect(PLAIN_BOT)
+        only = FallbackProvider([Link("clips", ClipsProvider())])
+        with pytest.raises(SpeechError, match="no_provider"):
+            await only.connect(PLAIN_BOT)
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(play())
 
 
 def test_states_tell_which_provider_is_tried():

@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from service.bots.clips import MAX_BYTES, ClipError, pcmu_of
+from service.audio.clip_file import MAX_BYTES, ClipError, pcmu_of
 
 SOUND = bytes(range(256)) * 3
 
