@@ -18,6 +18,10 @@ LAST_PATIENCE_S = 10.0
 """For all tries of the last provider; a caller who waits longer has hung up, or should have."""
 
 
+ATTEMPT_S = 4.0
+"""For one try; to connect and be configured takes less than two seconds, or hangs."""
+
+
 class Attempt(NamedTuple):
     """The next try: which provider of the chain, after how long, and within how long."""
 
@@ -91,7 +95,8 @@ class Attempts:
         began_at = self._began_at = now if self._began_at is None else self._began_at
         due_at = max(now, began_at + PACE_S[self._tries])
         left_s = began_at + (LAST_PATIENCE_S if is_last else PATIENCE_S) - due_at
-        return Attempt(self._link, due_at - now, left_s) if left_s > 0 else None
+        deadline_s = min(left_s, ATTEMPT_S)
+        return Attempt(self._link, due_at - now, deadline_s) if deadline_s > 0 else None
 
     def _leave_link(self) -> None:
         self._link += 1

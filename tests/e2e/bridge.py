@@ -28,6 +28,7 @@ from service.gate import Gate
 from service.live_calls import LiveCalls
 from service.logs import call_id
 from service.outbox.port import OutboxState
+from service.recordings import Recordings
 from service.secrets.env import EnvSecrets
 from service.secrets.port import SecretService
 from service.server import CallServer, make_server
@@ -279,6 +280,7 @@ async def bridge(
     voice: QuickVoice | None = None,
     max_calls: int = 100,
     links: Sequence[Link] = (),
+    recordings: Recordings | None = None,
     max_call_s: float = 840.0,
     drain_s: float = 110.0,
 ) -> AsyncIterator[Bridge]:
@@ -300,6 +302,7 @@ async def bridge(
             max_call_s=max_call_s,
             clock=time.monotonic,
             wall_clock=utc_now,
+            recordings=recordings or Recordings({}),
         )
         gate = Gate(
             secrets=secrets or EnvSecrets(f'{{"{API_KEY}": "{CLIENT_SECRET}"}}'),
