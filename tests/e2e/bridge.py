@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -279,7 +279,7 @@ async def bridge(
     mcp_servers: McpServers | None = None,
     voice: QuickVoice | None = None,
     max_calls: int = 100,
-    links: Sequence[Link] = (),
+    second: Link | None = None,
     recordings: Recordings | None = None,
     max_call_s: float = 840.0,
     drain_s: float = 110.0,
@@ -296,7 +296,10 @@ async def bridge(
         services = CallServices(
             bots=bots,
             speech=FallbackProvider(
-                links or [Link("openai", provider or RealtimeProvider(endpoint))]
+                [
+                    Link("openai", provider or RealtimeProvider(endpoint)),
+                    *([second] if second else []),
+                ]
             ),
             events=sink,
             max_call_s=max_call_s,
