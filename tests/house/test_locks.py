@@ -11,6 +11,9 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 LOCKS = {
     "service/requirements.txt": PROJECT["dependencies"],
+    "service/image-requirements.txt": PROJECT["dependencies"]
+    + PROJECT["optional-dependencies"]["aws"]
+    + PROJECT["optional-dependencies"]["otel"],
     "service/analytics/requirements.txt": PYPROJECT["dependency-groups"]["functions"],
     "tests/requirements.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"],
     "scripts/requirements.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["local"],
@@ -52,7 +55,8 @@ def test_every_pin_has_hashes_and_no_address(lock: str):
     assert "://" not in text
 
 
-def test_tests_run_with_the_versions_that_ship():
-    shipped, tested = _pins("service/requirements.txt"), _pins("tests/requirements.txt")
+@pytest.mark.parametrize("lock", ["service/requirements.txt", "service/image-requirements.txt"])
+def test_tests_run_with_the_versions_that_ship(lock: str):
+    shipped, tested = _pins(lock), _pins("tests/requirements.txt")
 
     assert shipped.items() <= tested.items()
