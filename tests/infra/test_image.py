@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import container_image
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +65,7 @@ def test_models_of_every_aws_service_that_we_use_stay():
         for path in (ROOT / "service").rglob("*.py")
         if "analytics" not in path.parts
     ]
-    used = {name for text in sources for name in re.findall(r'\bclient\(\s*"([a-z0-9-]+)"', text)}
+    used = {name for text in sources for name in re.findall(r'client\(\s*"([a-z0-9-]+)"', text)}
 
     assert used, "the pattern finds no client any more"
     assert used <= set(kept.split())
@@ -87,3 +88,21 @@ def test_only_the_service_and_its_lock_are_copied(step: str):
     sources = [part for part in step.split()[:-1] if not part.startswith("--")]
 
     assert set(sources) <= {"service", "${REQUIREMENTS}", "/app", "/data"}
+
+
+def test_what_hinders_a_build_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch):
+    said = []
+    monkeypatch.setattr("scripts.container_image.shutil.which", lambda name: None)
+    said.append(container_image.hindrance())
+    monkeypatch.setattr("scripts.container_image.shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("scripts.container_image.os.geteuid", lambda: 1000)
+    said.append(container_image.hindrance())
+    monkeypatch.setattr("scripts.container_image.os.geteuid", lambda: 0)
+    monkeypatch.setattr(container_image, "_buildah", lambda *arguments: "")
+    said.append(container_image.hindrance())
+    monkeypatch.setattr(container_image, "_buildah", lambda *arguments: "62470abef695")
+
+    assert "apt-get install buildah" in said[0]
+    assert "root" in said[1]
+    assert f"buildah pull {steps('FROM')[-1]}" in said[2]
+    assert container_image.hindrance() == ""
