@@ -36,9 +36,10 @@ async def switched(moment: str, *faults: Fault) -> Played:
     scenario = replace(PROMPT, caller_words=(word,), transcript_delay_ms=10, faults=faults)
     async with (
         SpeechServices(DialogueBrain(SMALL_TALK), "hello", "hello", ms_per_char=16) as services,
-        cascade(services) as second,bridge(
-        scenario, second=Link("cascade", second), recordings=read_recordings(OWN)
-    ) as running
+        cascade(services) as second,
+        bridge(
+            scenario, second=Link("cascade", second), recordings=read_recordings(OWN)
+        ) as running,
     ):
         return await play(running, script)
 
