@@ -16,7 +16,7 @@ from service.call_services import CallServices
 from service.gate import Gate
 from service.live_calls import LiveCalls
 from service.observers import ObservedSink
-from service.secrets.port import SecretService
+from service.secrets.port import SecretService, Watched
 from service.server import CallServer, make_server
 from service.settings import Settings, SettingsError
 
@@ -83,6 +83,7 @@ def build(settings: Settings) -> CallServer:
         services=services,
         providers=settings.speech_providers,
         monitoring=monitoring,
+        watching=[secrets.watch] if isinstance(secrets, Watched) else [],
         closing=[kind.aclose for kind in kinds.values()] + list(monitoring.closing),
     )
     return make_server(

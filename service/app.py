@@ -47,6 +47,7 @@ def create_app(
     services: CallServices,
     providers: tuple[str, ...],
     monitoring: Monitoring = NO_MONITORING,
+    watching: Sequence[Callable[[], Awaitable[None]]] = (),
     closing: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> Starlette:
     """Return the application.
@@ -57,6 +58,7 @@ def create_app(
         services: what each call uses.
         providers: names that `/readyz` shows.
         monitoring: what goes on beside the calls, and what `/metrics` shows.
+        watching: what goes on beside the calls, until it is cancelled.
         closing: what is to be done after the last call.
     """
     door = _Door(gate, calls, services)
@@ -67,7 +69,9 @@ def create_app(
             *([Route("/metrics", _metrics_of(monitoring.page))] if monitoring.page else ()),
             Route("/audiohook{rest:path}", _not_a_socket),
         ],
-        lifespan=_lifespan_of(services, (services.bots.watch, *monitoring.watching), closing),
+        lifespan=_lifespan_of(
+            services, (services.bots.watch, *monitoring.watching, *watching), closing
+        ),
     )
     app.router.redirect_slashes = False  # Genesys follows no redirects
     app.router.default = door

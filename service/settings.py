@@ -46,6 +46,8 @@ _NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
 }  # fmt: skip
 POLLY = "aws-polly"
 """Scheme of `TTS_BASE_URL`: a region of AWS follows, and `TTS_MODEL` is engine and voice."""
+AWS_SECRETS = "aws-secretsmanager"
+"""Scheme of `SECRETS_URL`: the name or ARN of a secret follows."""
 _HTTP = ("http", "https")
 _WEB = (*_HTTP, "ws", "wss")
 Choice = TypeVar("Choice", bound=str)
@@ -181,7 +183,9 @@ class _Reader:
             azure_openai_deployment=self._text("AZURE_OPENAI_DEPLOYMENT", ""),
             **self._read_cascade(),
             clips_dir=self._text("CLIPS_DIR", ""),
-            secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH")),
+            secrets_url=self._address(
+                "SECRETS_URL", "env:", ("env:", "file:PATH", f"{AWS_SECRETS}:NAME")
+            ),
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
             events_url=self._address("EVENTS_URL", "file:./data/events", EVENTS),

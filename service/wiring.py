@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.bots.port import BotsError, BotService
 from service.gate import GateCounts
@@ -18,12 +18,13 @@ from service.live_calls import LiveCalls
 from service.monitoring import MetricsPage, Monitoring, log_active_calls
 from service.outbox.port import EventPublisher, EventSink
 from service.recordings import OWN, Recordings, RecordingsError, read_recordings
-from service.secrets.port import SecretsError
-from service.settings import POLLY, VOICES, Settings
+from service.secrets.port import SecretReader, SecretsError
+from service.settings import AWS_SECRETS, POLLY, VOICES, Settings
 from service.speech.port import SpeechProvider
 from service.tools.port import ToolKind
 
 if TYPE_CHECKING:
+    from service.secrets.cache import CachedClientSecrets
     from service.secrets.env import EnvSecrets
     from service.secrets.file import FileSecrets
     from service.speech.cascade_parts import Synthesizer
@@ -33,12 +34,38 @@ CATALOG = Path(__file__).parent / "bots" / "catalog"
 """The bots that come with the service."""
 
 
-def make_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None":
+def make_secrets(
+    settings: Settings,
+) -> "EnvSecrets | FileSecrets | CachedClientSecrets | None":
     """Return the store of client secrets; None when callers are not authenticated.
 
     Raises:
-        SecretsError: the store cannot be read, or holds something else.
+        SecretsError: a local store cannot be read, or holds something else.
     """
+    scheme, _, name = settings.secrets_url.partition(":")
+    if scheme != AWS_SECRETS:
+        return _make_local_secrets(settings)
+    from service.secrets.cache import CachedClientSecrets, CachedSecret
+    from service.secrets.keys import parse_versions
+
+    return CachedClientSecrets(
+        CachedSecret("SECRETS_URL", functools.partial(_make_reader, name), parse_versions)
+    )
+
+
+def _make_reader(name: str) -> SecretReader:
+    """Return a reader of AWS Secrets Manager; boto3 is imported with its first read."""
+    from service.secrets.aws import AwsSecret
+
+    def make_client(service: str, region: str) -> Any:
+        from service import aws_session
+
+        return aws_session.make_client(service, region)
+
+    return AwsSecret(name, make_client)
+
+
+def _make_local_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None":
     scheme, _, argument = settings.secrets_url.partition(":")
     if scheme == "file":
         from service.secrets.file import FileSecrets
@@ -279,9 +306,11 @@ def _problems_of_traces(settings: Settings) -> list[str]:
 
 
 def _problems_of_secrets(settings: Settings) -> list[str]:
+    if settings.secrets_url.startswith(AWS_SECRETS):
+        return _problems_of_aws("SECRETS_URL")  # no store far away may stop or delay the start
     name = "SECRETS_URL" if settings.secrets_url.startswith("file:") else "AUDIOHOOK_KEYS"
     try:
-        store = make_secrets(settings)
+        store = _make_local_secrets(settings)
     except SecretsError as error:
         return [f"{name}: {problem}" for problem in error.problems]
     if store is not None and store.key_count == 0:
@@ -294,6 +323,12 @@ def _problems_of_recordings(settings: Settings) -> list[str]:
         make_recordings(settings)
     except RecordingsError as error:
         return [f"CLIPS_DIR: {problem}" for problem in error.problems]
+    return []
+
+
+def _problems_of_aws(name: str) -> list[str]:
+    if importlib.util.find_spec("boto3") is None:
+        return [f"{name}: AWS needs the extra `aws`: pip install '.[aws]'"]
     return []
 
 

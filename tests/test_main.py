@@ -106,6 +106,18 @@ def test_a_folder_of_bots_that_is_not_there_is_a_problem():
     assert "BOTS_URL" in str(problems_of(BOTS_URL="file:./nowhere"))
 
 
+def test_secrets_of_aws_are_not_looked_for_before_the_service_runs():
+    assert problems_of(SECRETS_URL="aws-secretsmanager:nowhere", ALLOW_ANONYMOUS="0") == []
+
+
+def test_secrets_of_aws_without_boto3_are_a_problem(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    assert problems_of(SECRETS_URL="aws-secretsmanager:x") == [
+        "SECRETS_URL: AWS needs the extra `aws`: pip install '.[aws]'"
+    ]
+
+
 def problems_of(**changes: str) -> list[str]:
     return wiring.problems_of(Settings.from_env(GOOD | changes))
 

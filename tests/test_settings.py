@@ -99,6 +99,7 @@ CHANGED: list[tuple[str, str, str, object]] = [
     ("TTS_API_KEY", "tts-key", "tts_api_key", "tts-key"),
     ("TTS_MODEL", "voice", "tts_model", "voice"),
     ("SECRETS_URL", "file:./keys.json", "secrets_url", "file:./keys.json"),
+    ("SECRETS_URL", "aws-secretsmanager:a/b", "secrets_url", "aws-secretsmanager:a/b"),
     ("AUDIOHOOK_KEYS", '{"key": null}', "audiohook_keys", '{"key": null}'),
     ("EVENTS_URL", "off:", "events_url", "off:"),
     ("EVENTS_URL", "file:/var/events", "events_url", "file:/var/events"),

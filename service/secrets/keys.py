@@ -1,16 +1,18 @@
 """The JSON form of the credentials, shared by all backends.
 
 An object: API key -> base64 client secret, or a list of them while rotating (newest first), or null
-for "no signature". Decoded and checked here as a whole, so that an operator sees every problem at
-once; neither problems nor representations show a secret.
+for "no signature". The keys of the model may stand in the same object, by the names of their
+settings (`VENDOR_KEYS`). Decoded and checked here as a whole, so that an operator sees every
+problem at once; neither problems nor representations show a secret.
 
 Source: the settings table of the README; regular expressions of AudioHook specification 10.1.
 """
 
 import base64
+import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.audiohook.signature import API_KEY
@@ -19,6 +21,10 @@ from service.secrets.port import MAX_SECRETS_PER_KEY, SecretsError
 
 _CLIENT_SECRET = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(?:==)?)?")
 _WITHOUT_SIGNATURE = (b"",)
+VENDOR_KEYS = frozenset({"OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"})
+"""Members of the object that are no API key of ours."""
+_VENDOR_KEY = re.compile(r"[!-~]{1,1024}")
+"""What a header can hold. OpenAI's keys have less than 200 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ def parse_client_secrets(text: str) -> ClientSecrets:
     Raises:
         SecretsError: with every problem found; each names its entry by position and masked key.
     """
-    entries = _entries(text)
+    entries = [(key, value) for key, value in _entries(text) if key not in VENDOR_KEYS]
     keys = [key for key, _ in entries]
     problems: list[str] = []
     by_key: dict[str, tuple[bytes, ...]] = {}
@@ -58,6 +64,49 @@ def parse_client_secrets(text: str) -> ClientSecrets:
     if problems:
         raise SecretsError(problems)
     return ClientSecrets(by_key)
+
+
+def parse_versions(texts: Sequence[str]) -> ClientSecrets:
+    """Decode the versions of one secret, newest first, which are valid side by side.
+
+    The newest says which API keys there are, and which of them are not signed: an older version
+    only adds client secrets to a key that has one, and is left out when it is not readable.
+
+    Raises:
+        SecretsError: with every problem of the newest version.
+    """
+    newest = parse_client_secrets(texts[0])
+    older: list[ClientSecrets] = []
+    for text in texts[1:]:
+        with contextlib.suppress(SecretsError):
+            older.append(parse_client_secrets(text))
+    return ClientSecrets(
+        {
+            key: _merged(client_secrets, [version.of(key) for version in older])
+            for key, client_secrets in newest.by_key.items()
+        }
+    )
+
+
+def parse_vendor_key(text: str, name: str) -> str:
+    """Return the key of a vendor: the text itself, or the member `name` of a JSON object.
+
+    Raises:
+        SecretsError: there is none.
+    """
+    key: object = text.strip()
+    if text.lstrip().startswith("{"):
+        key = next((value for member, value in _entries(text) if member == name), None)
+    if isinstance(key, str) and _VENDOR_KEY.fullmatch(key):
+        return key
+    raise SecretsError([f"expected a key, or a JSON object with the member {name}"])
+
+
+def _merged(newest: tuple[bytes, ...], older: list[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    if newest == _WITHOUT_SIGNATURE:
+        return newest
+    signed = [secret for version in older for secret in version if secret]
+    return tuple(dict.fromkeys([*newest, *signed]))[:MAX_SECRETS_PER_KEY]
 
 
 def _entries(text: str) -> list[tuple[str, object]]:

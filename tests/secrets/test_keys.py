@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.secrets.keys import parse_client_secrets
-from service.secrets.port import SecretsError
+from service.secrets.keys import parse_client_secrets, parse_vendor_key, parse_versions
+from service.secrets.port import MAX_SECRETS_PER_KEY, SecretsError
 
 SECRET_BASE64 = "TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU="
 
@@ -162,3 +162,89 @@ def test_what_python_decodes_strictly_we_decode_alike(text):
 
     if expected:
         assert parse_client_secrets(json.dumps({"key": text})).of("key") == (expected,)
+
+
+# Versions side by side.
+
+
+def test_older_version_adds_client_secrets_to_keys_that_have_some():
+    merged = parse_versions(['{"key": "bmV3"}', '{"key": ["b2xk", "b2xkZXI="]}'])
+
+    assert merged.of("key") == (b"new", b"old", b"older")
+
+
+def test_same_client_secret_in_both_versions_is_tried_once():
+    assert parse_versions(['{"key": "bmV3"}', '{"key": "bmV3"}']).of("key") == (b"new",)
+
+
+def test_key_that_the_newest_version_lacks_is_gone():
+    assert parse_versions(['{"key": "bmV3"}', '{"gone": "b2xk"}']).of("gone") == ()
+
+
+@pytest.mark.parametrize(
+    ("newest", "older", "merged"),
+    [("null", '"b2xk"', (b"",)), ('"bmV3"', "null", (b"new",))],
+)
+def test_older_version_never_decides_whether_requests_are_signed(newest, older, merged):
+    texts = [f'{{"key": {newest}}}', f'{{"key": {older}}}']
+
+    assert parse_versions(texts).of("key") == merged
+
+
+def test_merged_client_secrets_are_bounded():
+    many = json.dumps({"key": [base64.b64encode(bytes([65 + n])).decode() for n in range(8)]})
+
+    merged = parse_versions(['{"key": "bmV3"}', many]).of("key")
+
+    assert (merged[:2], len(merged)) == ((b"new", b"A"), MAX_SECRETS_PER_KEY)
+
+
+def test_older_version_that_is_not_readable_is_left_out():
+    assert parse_versions(['{"key": "bmV3"}', "not JSON"]).of("key") == (b"new",)
+
+
+def test_newest_version_that_is_not_readable_is_refused():
+    with pytest.raises(SecretsError, match="not JSON"):
+        parse_versions(["not JSON", '{"key": "bmV3"}'])
+
+
+# The model's keys.
+
+
+def test_keys_of_the_model_are_no_api_keys():
+    found = parse_client_secrets('{"OPENAI_API_KEY": "sk-_", "AZURE_OPENAI_API_KEY": 1, "k": null}')
+
+    assert set(found.by_key) == {"k"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-model",
+        " sk-model\n",
+        '{"OPENAI_API_KEY": "sk-model"}',
+        '{"a": 1, "OPENAI_API_KEY": "sk-model"}',
+    ],
+)
+def test_key_of_the_model_is_the_text_or_a_member(text):
+    assert parse_vendor_key(text, "OPENAI_API_KEY") == "sk-model"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "{",
+        '{"OPENAI_API_KEY": ""}',
+        '{"OPENAI_API_KEY": null}',
+        "sk secret",
+        "sk\nsecret",
+        "sk-\xe9secret",
+    ],
+)
+def test_other_texts_hold_no_key_of_the_model_and_are_not_shown(text):
+    with pytest.raises(SecretsError) as refused:
+        parse_vendor_key(text, "OPENAI_API_KEY")
+
+    assert "secret" not in str(refused.value)
