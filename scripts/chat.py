@@ -27,6 +27,7 @@ from scripts.typed_call import COMMANDS, TypedCall, language_problem
 from service import wiring
 from service.__main__ import environment
 from service.bots.port import BotsError
+from service.secrets.port import Watched
 from service.settings import Settings, SettingsError
 from service.speech.port import SpeechError
 
@@ -76,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--live",
         action="store_true",
-        help="talk with the real model of the settings (needs OPENAI_API_KEY; the model speaks as "
-        "on the phone, a minute costs a few cents)",
+        help="talk with the real model of the settings (needs OPENAI_API_KEY or "
+        "OPENAI_API_KEY_SECRET; the model speaks as on the phone, a minute costs a few cents)",
     )
     parser.add_argument(
         "--input",
@@ -120,11 +121,26 @@ async def _talk(options: argparse.Namespace, settings: Settings) -> None:
         _tell(problem)
     if sys.stdin.isatty():
         _tell(f"type what the caller says; {COMMANDS}")
+    keys = wiring.make_keys(settings)
     try:
-        await call.run(wiring.make_speech(settings))
+        async with _watching(*keys.values()):
+            await call.run(wiring.make_speech(settings, keys))
     finally:
         for kind in kinds.values():
             await kind.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _watching(*keys: Watched) -> AsyncIterator[None]:
+    """Have the keys of the model read, where they are in a store."""
+    if not keys:
+        yield
+        return
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(key.watch()) for key in keys]
+        yield
+        for task in tasks:
+            task.cancel()
 
 
 @contextlib.contextmanager

@@ -60,6 +60,7 @@ def build(settings: Settings) -> CallServer:
     secrets = wiring.make_secrets(settings)
     if secrets is None:
         logs.warn_anonymous()
+    keys = wiring.make_keys(settings)
     calls = LiveCalls(settings.max_calls)
     kinds = wiring.make_tool_kinds(settings)
     bots = wiring.make_bots(settings, kinds)
@@ -68,7 +69,7 @@ def build(settings: Settings) -> CallServer:
     monitoring = wiring.make_monitoring(settings, calls, gate.counts, events, utc_now)
     services = CallServices(
         bots=bots,
-        speech=wiring.make_speech(settings),
+        speech=wiring.make_speech(settings, keys),
         events=ObservedSink(events, *monitoring.observers),
         max_call_s=settings.max_call_s,
         budget_usd=settings.budget_usd,
@@ -83,7 +84,7 @@ def build(settings: Settings) -> CallServer:
         services=services,
         providers=settings.speech_providers,
         monitoring=monitoring,
-        watching=[secrets.watch] if isinstance(secrets, Watched) else [],
+        watching=[part.watch for part in (secrets, *keys.values()) if isinstance(part, Watched)],
         closing=[kind.aclose for kind in kinds.values()] + list(monitoring.closing),
     )
     return make_server(

@@ -47,7 +47,8 @@ _NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
 POLLY = "aws-polly"
 """Scheme of `TTS_BASE_URL`: a region of AWS follows, and `TTS_MODEL` is engine and voice."""
 AWS_SECRETS = "aws-secretsmanager"
-"""Scheme of `SECRETS_URL`: the name or ARN of a secret follows."""
+"""Scheme of secrets: the name or ARN of one follows."""
+_FAR = (f"{AWS_SECRETS}:NAME",)
 _HTTP = ("http", "https")
 _WEB = (*_HTTP, "ws", "wss")
 Choice = TypeVar("Choice", bound=str)
@@ -79,8 +80,10 @@ class Settings:
     openai_base_url: str
     openai_realtime_model: str
     openai_realtime_voice: str
+    openai_api_key_secret: str
     azure_openai_endpoint: str
     azure_openai_api_key: str = field(repr=False)
+    azure_openai_api_key_secret: str
     azure_openai_deployment: str
 
     asr_base_url: str
@@ -143,6 +146,18 @@ class Settings:
         return self.secrets_url != "env:" or bool(self.audiohook_keys)
 
 
+class _Realtime(TypedDict):
+    openai_api_key: str
+    openai_base_url: str
+    openai_realtime_model: str
+    openai_realtime_voice: str
+    openai_api_key_secret: str
+    azure_openai_endpoint: str
+    azure_openai_api_key: str
+    azure_openai_api_key_secret: str
+    azure_openai_deployment: str
+
+
 class _Cascade(TypedDict):
     asr_base_url: str
     asr_api_key: str
@@ -174,18 +189,10 @@ class _Reader:
             log_format=self._choice("LOG_FORMAT", LOG_FORMATS),
             log_level=self._choice("LOG_LEVEL", LOG_LEVELS),
             speech_providers=self._chain("SPEECH_PROVIDER", SPEECH_PROVIDERS),
-            openai_api_key=self._text("OPENAI_API_KEY", ""),
-            openai_base_url=self._url("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-            openai_realtime_model=self._text("OPENAI_REALTIME_MODEL", "gpt-realtime-2.1"),
-            openai_realtime_voice=self._voice("OPENAI_REALTIME_VOICE", "marin"),
-            azure_openai_endpoint=self._url("AZURE_OPENAI_ENDPOINT", ""),
-            azure_openai_api_key=self._text("AZURE_OPENAI_API_KEY", ""),
-            azure_openai_deployment=self._text("AZURE_OPENAI_DEPLOYMENT", ""),
+            **self._read_realtime(),
             **self._read_cascade(),
             clips_dir=self._text("CLIPS_DIR", ""),
-            secrets_url=self._address(
-                "SECRETS_URL", "env:", ("env:", "file:PATH", f"{AWS_SECRETS}:NAME")
-            ),
+            secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH", *_FAR)),
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
             events_url=self._address("EVENTS_URL", "file:./data/events", EVENTS),
@@ -205,6 +212,19 @@ class _Reader:
         )
         self._check_together(settings)
         return settings
+
+    def _read_realtime(self) -> _Realtime:
+        return {
+            "openai_api_key": self._text("OPENAI_API_KEY", ""),
+            "openai_base_url": self._url("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+            "openai_realtime_model": self._text("OPENAI_REALTIME_MODEL", "gpt-realtime-2.1"),
+            "openai_realtime_voice": self._voice("OPENAI_REALTIME_VOICE", "marin"),
+            "openai_api_key_secret": self._address("OPENAI_API_KEY_SECRET", "", _FAR),
+            "azure_openai_endpoint": self._url("AZURE_OPENAI_ENDPOINT", ""),
+            "azure_openai_api_key": self._text("AZURE_OPENAI_API_KEY", ""),
+            "azure_openai_api_key_secret": self._address("AZURE_OPENAI_API_KEY_SECRET", "", _FAR),
+            "azure_openai_deployment": self._text("AZURE_OPENAI_DEPLOYMENT", ""),
+        }
 
     def _read_cascade(self) -> _Cascade:
         return {
@@ -231,7 +251,7 @@ class _Reader:
         return "ecs" if "ECS_CONTAINER_METADATA_URI_V4" in self._env else ""
 
     def _check_together(self, settings: Settings) -> None:
-        if "openai" in settings.speech_providers and not settings.openai_api_key:
+        if "openai" in settings.speech_providers and not self._has("OPENAI_API_KEY"):
             self.problems.append(
                 "OPENAI_API_KEY: the key of the speech model is missing; make one at "
                 "platform.openai.com, or run ./scripts/demo, which needs none"
@@ -240,7 +260,12 @@ class _Reader:
             f"{name}: needed with SPEECH_PROVIDER={provider} and missing"
             for provider in settings.speech_providers
             for name in _NEEDED.get(provider, ())
-            if name not in self._env
+            if not self._has(name)
+        )
+        self.problems.extend(
+            f"{name}_SECRET: {name} is set too; expected one of both"
+            for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY")
+            if name in self._env and f"{name}_SECRET" in self._env
         )
         scheme, _, queue_url = settings.events_url.partition(":")
         if scheme == "sqs" and queue_url and not _is_url(queue_url, _HTTP):
@@ -253,6 +278,10 @@ class _Reader:
                 '(for example {"my-api-key": "base64 client secret"}), or SECRETS_URL, or '
                 "ALLOW_ANONYMOUS=1 for a machine that only you can reach"
             )
+
+    def _has(self, name: str) -> bool:
+        """True when it is set, or the secret that holds it."""
+        return name in self._env or f"{name}_SECRET" in self._env
 
     def _text(self, name: str, default: str) -> str:
         return self._env.get(name, default)

@@ -18,13 +18,13 @@ from service.live_calls import LiveCalls
 from service.monitoring import MetricsPage, Monitoring, log_active_calls
 from service.outbox.port import EventPublisher, EventSink
 from service.recordings import OWN, Recordings, RecordingsError, read_recordings
-from service.secrets.port import SecretReader, SecretsError
+from service.secrets.port import KeySource, SecretReader, SecretsError
 from service.settings import AWS_SECRETS, POLLY, VOICES, Settings
 from service.speech.port import SpeechProvider
 from service.tools.port import ToolKind
 
 if TYPE_CHECKING:
-    from service.secrets.cache import CachedClientSecrets
+    from service.secrets.cache import CachedClientSecrets, CachedSecret
     from service.secrets.env import EnvSecrets
     from service.secrets.file import FileSecrets
     from service.speech.cascade_parts import Synthesizer
@@ -78,12 +78,34 @@ def _make_local_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None"
     return EnvSecrets(settings.audiohook_keys)
 
 
+def make_keys(settings: Settings) -> "dict[str, CachedSecret[str]]":
+    """Return where the keys of Realtime providers are found, but for those that are settings."""
+    from service.secrets.cache import CachedSecret
+    from service.secrets.keys import parse_vendor_key
+
+    addresses = {
+        "openai": ("OPENAI_API_KEY", settings.openai_api_key_secret),
+        "azure": ("AZURE_OPENAI_API_KEY", settings.azure_openai_api_key_secret),
+    }
+    keys: dict[str, CachedSecret[str]] = {}
+    for provider, (name, address) in addresses.items():
+        if provider in settings.speech_providers and address:
+            make_reader = functools.partial(_make_reader, address.partition(":")[2])
+            decode = functools.partial(parse_vendor_key, name=name)
+            keys[provider] = CachedSecret(f"{name}_SECRET", make_reader, decode)
+    return keys
+
+
 RENEW_AFTER_S = 55 * 60.0
 """Realtime conversations end after 60 minutes (Realtime specification, 11.2)."""
+NO_KEYS: Mapping[str, KeySource] = {}
 
 
-def make_speech(settings: Settings) -> "FallbackProvider":
-    """Return what hears and speaks: the chain of the providers, each imported when it is named."""
+def make_speech(settings: Settings, keys: Mapping[str, KeySource] = NO_KEYS) -> "FallbackProvider":
+    """Return what hears and speaks: the chain of the providers, each imported when it is named.
+
+    `keys` come from `make_keys`, and are watched by whoever made them.
+    """
     from service.speech.fallback import FallbackProvider, Link
 
     links = []
@@ -95,11 +117,11 @@ def make_speech(settings: Settings) -> "FallbackProvider":
         elif name == "cascade":
             links.append(Link(name, make_cascade(settings)))
         else:
-            links.append(Link(name, _make_realtime(settings, name), RENEW_AFTER_S))
+            links.append(Link(name, _make_realtime(settings, name, keys.get(name)), RENEW_AFTER_S))
     return FallbackProvider(links)
 
 
-def _make_realtime(settings: Settings, name: str) -> SpeechProvider:
+def _make_realtime(settings: Settings, name: str, key: KeySource | None) -> SpeechProvider:
     from service.speech.endpoints import azure_endpoint, openai_endpoint
     from service.speech.realtime import RealtimeProvider
 
@@ -113,7 +135,7 @@ def _make_realtime(settings: Settings, name: str) -> SpeechProvider:
         endpoint = openai_endpoint(
             settings.openai_base_url, settings.openai_api_key, settings.openai_realtime_model
         )
-    return RealtimeProvider(endpoint)
+    return RealtimeProvider(endpoint, key)
 
 
 def make_cascade(settings: Settings) -> SpeechProvider:
@@ -282,6 +304,7 @@ def _traced(monitoring: Monitoring, wall_clock: Callable[[], datetime]) -> Monit
 def problems_of(settings: Settings) -> list[str]:
     """Return what only the implementations can see to be wrong with the settings."""
     return [
+        *_problems_of_aws(settings),
         *_problems_of_secrets(settings),
         *_problems_of_bots(settings),
         *_problems_of_recordings(settings),
@@ -307,7 +330,7 @@ def _problems_of_traces(settings: Settings) -> list[str]:
 
 def _problems_of_secrets(settings: Settings) -> list[str]:
     if settings.secrets_url.startswith(AWS_SECRETS):
-        return _problems_of_aws("SECRETS_URL")  # no store far away may stop or delay the start
+        return []  # no store far away may stop or delay the start
     name = "SECRETS_URL" if settings.secrets_url.startswith("file:") else "AUDIOHOOK_KEYS"
     try:
         store = _make_local_secrets(settings)
@@ -326,9 +349,15 @@ def _problems_of_recordings(settings: Settings) -> list[str]:
     return []
 
 
-def _problems_of_aws(name: str) -> list[str]:
-    if importlib.util.find_spec("boto3") is None:
-        return [f"{name}: AWS needs the extra `aws`: pip install '.[aws]'"]
+def _problems_of_aws(settings: Settings) -> list[str]:
+    addresses = {
+        "SECRETS_URL": settings.secrets_url,
+        "OPENAI_API_KEY_SECRET": settings.openai_api_key_secret,
+        "AZURE_OPENAI_API_KEY_SECRET": settings.azure_openai_api_key_secret,
+    }
+    names = [name for name, address in addresses.items() if address.startswith(AWS_SECRETS)]
+    if names and importlib.util.find_spec("boto3") is None:
+        return [f"{name}: AWS needs the extra `aws`: pip install '.[aws]'" for name in names]
     return []
 
 

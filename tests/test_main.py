@@ -118,6 +118,22 @@ def test_secrets_of_aws_without_boto3_are_a_problem(monkeypatch: pytest.MonkeyPa
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"OPENAI_API_KEY": "", "OPENAI_API_KEY_SECRET": "aws-secretsmanager:x"}, "OPENAI"),
+        ({"AZURE_OPENAI_API_KEY_SECRET": "aws-secretsmanager:x"}, "AZURE_OPENAI"),
+    ],
+)
+def test_key_in_aws_without_boto3_is_a_problem(
+    settings: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    (problem,) = problems_of(**settings)
+    assert problem.startswith(f"{name}_API_KEY_SECRET: AWS needs the extra `aws`")
+
+
 def problems_of(**changes: str) -> list[str]:
     return wiring.problems_of(Settings.from_env(GOOD | changes))
 

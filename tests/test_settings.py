@@ -33,6 +33,8 @@ def problems(**changes: str) -> list[str]:
         ("log_format", "json"),
         ("log_level", "info"),
         ("speech_providers", ("openai",)),
+        ("openai_api_key_secret", ""),
+        ("azure_openai_api_key_secret", ""),
         ("openai_base_url", "https://api.openai.com/v1"),
         ("openai_realtime_model", "gpt-realtime-2.1"),
         ("openai_realtime_voice", "marin"),
@@ -88,6 +90,12 @@ CHANGED: list[tuple[str, str, str, object]] = [
     ("OPENAI_REALTIME_VOICE", "voice_AbC12", "openai_realtime_voice", "voice_AbC12"),
     ("AZURE_OPENAI_ENDPOINT", "https://x.example", "azure_openai_endpoint", "https://x.example"),
     ("AZURE_OPENAI_API_KEY", "azure-key", "azure_openai_api_key", "azure-key"),
+    (
+        "AZURE_OPENAI_API_KEY_SECRET",
+        "aws-secretsmanager:a",
+        "azure_openai_api_key_secret",
+        "aws-secretsmanager:a",
+    ),
     ("AZURE_OPENAI_DEPLOYMENT", "voice", "azure_openai_deployment", "voice"),
     ("ASR_BASE_URL", "http://ears.example/v1", "asr_base_url", "http://ears.example/v1"),
     ("ASR_API_KEY", "asr-key", "asr_api_key", "asr-key"),
@@ -392,3 +400,40 @@ def test_secrets_of_tools_do_not_show():
     settings = read(TOOL_SECRETS='{"TOKEN": "s3cret"}', GENESYS_CLIENT_SECRET="s3cret")
 
     assert "s3cret" not in repr(settings)
+
+
+# A key in a secret.
+
+IN_A_SECRET = "aws-secretsmanager:bridge/model"
+
+
+def test_secret_stands_for_the_key_of_openai():
+    env = {"OPENAI_API_KEY_SECRET": IN_A_SECRET, "ALLOW_ANONYMOUS": "1"}
+
+    assert Settings.from_env(env).openai_api_key_secret == IN_A_SECRET
+
+
+def test_secret_stands_for_the_key_of_azure():
+    env = {
+        "SPEECH_PROVIDER": "azure",
+        "AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com",
+        "AZURE_OPENAI_API_KEY_SECRET": IN_A_SECRET,
+        "AZURE_OPENAI_DEPLOYMENT": "voice",
+        "ALLOW_ANONYMOUS": "1",
+    }
+
+    assert Settings.from_env(env).azure_openai_api_key_secret == IN_A_SECRET
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"])
+def test_key_and_secret_together_are_a_contradiction(name: str):
+    found = problems(**{name: "k", f"{name}_SECRET": IN_A_SECRET})
+
+    assert found == [f"{name}_SECRET: {name} is set too; expected one of both"]
+
+
+def test_key_where_its_secret_was_meant_is_not_shown():
+    (found,) = problems(OPENAI_API_KEY="", OPENAI_API_KEY_SECRET=KEY)
+
+    assert "expected aws-secretsmanager:NAME" in found
+    assert KEY not in found

@@ -88,12 +88,13 @@ def parse_versions(texts: Sequence[str]) -> ClientSecrets:
     )
 
 
-def parse_vendor_key(text: str, name: str) -> str:
-    """Return the key of a vendor: the text itself, or the member `name` of a JSON object.
+def parse_vendor_key(texts: Sequence[str], name: str) -> str:
+    """Return the key of a vendor: the newest text, or the member `name` of it as a JSON object.
 
     Raises:
         SecretsError: there is none.
     """
+    text = texts[0]
     key: object = text.strip()
     if text.lstrip().startswith("{"):
         key = next((value for member, value in _entries(text) if member == name), None)

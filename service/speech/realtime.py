@@ -21,6 +21,7 @@ from websockets.exceptions import (
 
 from service.audio.playout import HeardItem
 from service.bots.port import Bot
+from service.secrets.port import KeySource, SecretsError
 from service.speech import realtime_wire as wire
 from service.speech.endpoints import Endpoint
 from service.speech.port import (
@@ -50,39 +51,62 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Some server frames carry whole items with their audio; 1 MiB, the library's limit, is less."""
 _log = logging.getLogger(__name__)
 _FATAL_STATUS = frozenset({400, 401, 403, 404})
+_KEY_REFUSED = frozenset({"http_401", "closed_3000", "invalid_api_key"})
 _FATAL_CLOSE = frozenset({1009, 3000, 4000})
 
 
 class RealtimeProvider:
     """Opens Realtime conversations at one endpoint."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, key: KeySource | None = None) -> None:
+        """With a `key`, each conversation takes the key of that moment, not the endpoint's."""
         self._endpoint = endpoint
+        self._key = key
         self._tls: ssl.SSLContext | None = None
 
     async def connect(self, bot: Bot) -> "RealtimeSession":
         """Return a session that was configured for the bot and speaks PCMU both ways.
 
         Raises:
-            SpeechError: refused, unreachable, too slow, or not able to speak PCMU.
+            SpeechError: refused, unreachable, too slow, or not able to speak PCMU; or there is no
+                key now.
         """
         endpoint = self._endpoint.of_model(bot.model)
         with _speech_errors():
             async with asyncio.timeout(CONNECT_DEADLINE_S):
-                socket = await _Dial(
-                    endpoint.url,
-                    ssl=await self._tls_context(),
-                    additional_headers=endpoint.headers,
-                    compression=None,  # base64 audio does not shrink and costs 0.4 ms a message
-                    max_size=MAX_FRAME_BYTES,
-                    close_timeout=CLOSE_DEADLINE_S,
-                    proxy=None,
-                )
-                try:
-                    is_reduced = await _configure(socket, bot)
-                except BaseException:
-                    socket.transport.abort()
-                    raise
+                if self._key is None:
+                    return await self._open(endpoint, bot)
+                return await self._open_with(self._key, endpoint, bot)
+
+    async def _open_with(self, key: KeySource, endpoint: Endpoint, bot: Bot) -> "RealtimeSession":
+        """Open with the key in force; with the newer one, if that is refused and there is one."""
+        known = endpoint.with_key(await key.get())
+        try:
+            with _speech_errors():
+                return await self._open(known, bot)
+        except SpeechError as refusal:
+            if refusal.code not in _KEY_REFUSED:
+                raise
+            newer = endpoint.with_key(await key.get_newer())
+            if newer == known:
+                raise
+        return await self._open(newer, bot)
+
+    async def _open(self, endpoint: Endpoint, bot: Bot) -> "RealtimeSession":
+        socket = await _Dial(
+            endpoint.url,
+            ssl=await self._tls_context(),
+            additional_headers=endpoint.headers,
+            compression=None,  # base64 audio does not shrink and costs 0.4 ms a message
+            max_size=MAX_FRAME_BYTES,
+            close_timeout=CLOSE_DEADLINE_S,
+            proxy=None,
+        )
+        try:
+            is_reduced = await _configure(socket, bot)
+        except BaseException:
+            socket.transport.abort()
+            raise
         return RealtimeSession(socket, endpoint.model, bot, is_reduced=is_reduced)
 
     async def aclose(self) -> None:
@@ -318,6 +342,8 @@ def _speech_errors() -> Iterator[None]:
         raise _closed(error) from error
     except TimeoutError as error:
         raise SpeechError("connect_timeout", retryable=True) from error
+    except SecretsError as error:
+        raise SpeechError("key_unavailable", retryable=True) from error
     except InvalidHeader:
         # The header may be ours, then the error quotes the key: it must not be chained.
         raise SpeechError("unreachable", retryable=True) from None

@@ -227,7 +227,7 @@ def test_keys_of_the_model_are_no_api_keys():
     ],
 )
 def test_key_of_the_model_is_the_text_or_a_member(text):
-    assert parse_vendor_key(text, "OPENAI_API_KEY") == "sk-model"
+    assert parse_vendor_key([text, "sk-old"], "OPENAI_API_KEY") == "sk-model"
 
 
 @pytest.mark.parametrize(
@@ -245,6 +245,6 @@ def test_key_of_the_model_is_the_text_or_a_member(text):
 )
 def test_other_texts_hold_no_key_of_the_model_and_are_not_shown(text):
     with pytest.raises(SecretsError) as refused:
-        parse_vendor_key(text, "OPENAI_API_KEY")
+        parse_vendor_key([text, "sk-old"], "OPENAI_API_KEY")
 
     assert "secret" not in str(refused.value)

@@ -336,7 +336,7 @@ def test_provider_and_session_have_the_shape_of_the_port():
     def takes(provider: SpeechProvider) -> SpeechProvider:
         return provider
 
-    assert takes(RealtimeProvider(Endpoint("ws://host", "m", {})))
+    assert takes(RealtimeProvider(Endpoint("ws://host", "m", "", "X-Key")))
 
 
 # The upgrade.
