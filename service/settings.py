@@ -99,6 +99,7 @@ class Settings:
     clips_dir: str
 
     secrets_url: str
+    aws_role_arn: str
     audiohook_keys: str = field(repr=False)
     allow_anonymous: bool
 
@@ -193,6 +194,7 @@ class _Reader:
             **self._read_cascade(),
             clips_dir=self._text("CLIPS_DIR", ""),
             secrets_url=self._address("SECRETS_URL", "env:", ("env:", "file:PATH", *_FAR)),
+            aws_role_arn=self._text("AWS_ROLE_ARN", ""),
             audiohook_keys=self._text("AUDIOHOOK_KEYS", ""),
             allow_anonymous=self._flag("ALLOW_ANONYMOUS"),
             events_url=self._address("EVENTS_URL", "file:./data/events", EVENTS),

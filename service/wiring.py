@@ -49,18 +49,18 @@ def make_secrets(
     from service.secrets.keys import parse_versions
 
     return CachedClientSecrets(
-        CachedSecret("SECRETS_URL", functools.partial(_make_reader, name), parse_versions)
+        CachedSecret("SECRETS_URL", functools.partial(_make_reader, name, settings), parse_versions)
     )
 
 
-def _make_reader(name: str) -> SecretReader:
+def _make_reader(name: str, settings: Settings) -> SecretReader:
     """Return a reader of AWS Secrets Manager; boto3 is imported with its first read."""
     from service.secrets.aws import AwsSecret
 
     def make_client(service: str, region: str) -> Any:
         from service import aws_session
 
-        return aws_session.make_client(service, region)
+        return aws_session.make_client(service, region, settings.aws_role_arn)
 
     return AwsSecret(name, make_client)
 
@@ -90,7 +90,7 @@ def make_keys(settings: Settings) -> "dict[str, CachedSecret[str]]":
     keys: dict[str, CachedSecret[str]] = {}
     for provider, (name, address) in addresses.items():
         if provider in settings.speech_providers and address:
-            make_reader = functools.partial(_make_reader, address.partition(":")[2])
+            make_reader = functools.partial(_make_reader, address.partition(":")[2], settings)
             decode = functools.partial(parse_vendor_key, name=name)
             keys[provider] = CachedSecret(f"{name}_SECRET", make_reader, decode)
     return keys
@@ -163,9 +163,10 @@ def _make_voice(settings: Settings) -> "Synthesizer":
     """Return the voice of the cascade; numpy or boto3 is imported, whichever it needs."""
     scheme, _, place = settings.tts_base_url.partition("://")
     if scheme == POLLY:
+        from service.aws_session import make_session
         from service.speech.tts_polly import PollySynthesizer
 
-        return PollySynthesizer(place, settings.tts_model)
+        return PollySynthesizer(make_session(place, settings.aws_role_arn), settings.tts_model)
     from service.speech.cascade_parts import Address
     from service.speech.tts import HttpSynthesizer
     from service.speech.web import Web

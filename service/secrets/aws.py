@@ -11,7 +11,11 @@ from typing import Any
 from service.secrets.port import SecretsError
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
+_TRUST = "the role of AWS_ROLE_ARN has to trust this app (service/secrets/README.md)"
 _ADVICE = {
+    "AccessDenied": _TRUST,  # of STS; the other one is of Secrets Manager
+    "InvalidIdentityToken": _TRUST,
+    "CredentialRetrievalError": "the API of the Fly Machine gives no token",
     "AccessDeniedException": "our role needs secretsmanager:GetSecretValue for it, and kms:Decrypt "
     "if it has a key of its own",
     "ResourceNotFoundException": "there is no such secret, or none with a value, in this region",

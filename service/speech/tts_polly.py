@@ -1,7 +1,7 @@
 """A voice by Amazon Polly, which speaks G.711 itself: nothing is resampled, numpy is not needed.
 
 To import this file loads boto3; `service.wiring` does so when the first cascade starts. boto3
-blocks, so each sentence has a thread. Credentials are found by boto3's own rules.
+blocks, so each sentence has a thread.
 Source: the service model that comes with botocore (`SynthesizeSpeech`: `mulaw`, 8000 Hz).
 """
 
@@ -35,17 +35,16 @@ _Queue = asyncio.Queue[bytes | SpeechError]
 class PollySynthesizer:
     """One voice of Polly; the bot's voice is of another service, and means nothing here."""
 
-    def __init__(self, region: str, model: str) -> None:
+    def __init__(self, session: boto3.session.Session, model: str) -> None:
         """Make the client, which takes about as long as the import.
 
         Args:
-            region: of AWS, such as `eu-central-1`.
+            session: of boto3, with its region (`service.aws_session`).
             model: engine and voice, such as `neural/Joanna`.
         """
         self._engine, _, self._voice = model.partition("/")
-        self._client: Any = boto3.client(
+        self._client: Any = session.client(
             "polly",
-            region_name=region,
             config=Config(
                 connect_timeout=CONNECT_S,
                 read_timeout=SILENCE_S,

@@ -121,6 +121,7 @@ def _client_error(code: str) -> ClientError:
     ("error", "told"),
     [
         (_client_error("AccessDeniedException"), "needs secretsmanager:GetSecretValue"),
+        (_client_error("AccessDenied"), "has to trust this app"),
         (_client_error("DecryptionFailure"), "needs kms:Decrypt"),
         (_client_error("ThrottlingException"), "bridge/keys: ThrottlingException"),
         (NoRegionError(), "AWS_DEFAULT_REGION"),

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("boto3")
 
 from scripts.emulators.speech_http import POLLY, Fault, SpeechServices
+from service.aws_session import make_session
 from service.speech.port import SpeechError
 from service.speech.tts_polly import PollySynthesizer
 from tests.speech.http_services import run, services
@@ -24,7 +25,7 @@ def speak(monkeypatch: pytest.MonkeyPatch, *faults: Fault) -> tuple[bytes, Speec
     async def ask() -> tuple[bytes, SpeechServices]:
         async with services(path=POLLY, faults=faults) as (running, _):
             monkeypatch.setenv("AWS_ENDPOINT_URL", running.base_url.removesuffix("/v1"))
-            voice = PollySynthesizer("eu-central-1", "neural/Joanna")
+            voice = PollySynthesizer(make_session("eu-central-1"), "neural/Joanna")
             try:
                 sound = b"".join([piece async for piece in voice.speak(TEXT, "marin")])
             finally:
@@ -79,7 +80,7 @@ def test_nobody_at_the_address_is_an_error_of_ours(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
     async def ask() -> None:
-        voice = PollySynthesizer("eu-central-1", "neural/Joanna")
+        voice = PollySynthesizer(make_session("eu-central-1"), "neural/Joanna")
         try:
             async for _ in voice.speak(TEXT, ""):
                 pass
