@@ -48,7 +48,7 @@ class AwsSecret:
         except SecretsError:
             raise
         except Exception as error:  # all that an SDK may raise; ours says nothing of its words
-            raise SecretsError([_sentence(self._name, error)]) from error
+            raise SecretsError([sentence_of(self._name, error)]) from error
 
     def _texts(self) -> tuple[str, ...]:
         current = self._text(CURRENT)
@@ -72,14 +72,15 @@ def region_of(name: str) -> str:
     return parts[3] if parts[0] == "arn" and len(parts) > 3 else ""
 
 
+def sentence_of(name: str, error: Exception) -> str:
+    """Say what AWS' error is, and what to do about it; holds none of its words."""
+    code = _code(error)
+    advice = _ADVICE.get(code)
+    return f"{name}: {code}" + (f"; {advice}" if advice else "")
+
+
 def _code(error: Exception) -> str:
     """Return AWS' own code of an answer, or what kind of error it is."""
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     return str(code or type(error).__name__)
-
-
-def _sentence(name: str, error: Exception) -> str:
-    code = _code(error)
-    advice = _ADVICE.get(code)
-    return f"{name}: {code}" + (f"; {advice}" if advice else "")
