@@ -28,7 +28,7 @@ from service.secrets.port import MAX_SECRETS_PER_KEY, SecretsError, SecretServic
 
 REFUSAL_STEP_S = 0.5  # the reference's minimum duration of a failure (section 10.4 step 8)
 MAX_DELAYED_REFUSALS = 256  # each keeps a request of at most 64 kB: 16 MB
-LOOKUP_TIMEOUT_S = 1.0  # Genesys waits for `opened`, too: 5 s in all from here
+LOOKUP_TIMEOUT_S = 3.5  # only a store far away takes so long, at the start: 5 s in all from here
 RETRY_AFTER_S = 5
 
 _BODIES = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 503: "Service Unavailable"}

@@ -25,7 +25,12 @@ STALE_S = 86_400.0
 ASK_AGAIN_S = 60.0
 """Between two reads that callers cause: unknown keys cost the sender nothing."""
 WAIT_S = 0.8
-"""How long a lookup waits for a read; an upgrade has a second for it (`service.gate`)."""
+"""How long a lookup waits for a read."""
+FIRST_WAIT_S = 3.0
+"""For the very first read, on a machine that a call has just started: an SDK is loaded.
+
+To be refused is worse for the caller than to wait; `service.gate` allows a little more.
+"""
 PAUSE_S = 0.5
 """Between two reads at least, however many calls wait for the first good one."""
 MAX_RETRY_S = 60.0
@@ -103,7 +108,7 @@ class CachedSecret(Generic[T]):
         Raises:
             SecretsError: the last read failed, or takes too long.
         """
-        if self._is_reading or _now_s() - self._tried_at_s >= ASK_AGAIN_S:
+        if _now_s() - self._tried_at_s >= ASK_AGAIN_S:
             tried_at_s = self._tried_at_s
             await self._wait_for_read()
             if self._tried_at_s == tried_at_s:
@@ -113,18 +118,18 @@ class CachedSecret(Generic[T]):
         return await self.get()
 
     async def _wait_for_read(self) -> None:
-        """Wait for the end of the next read, or of the one under way; `WAIT_S` at most."""
+        """Wait for the end of the next read, or of the one under way, within bounds."""
+        wait_s = FIRST_WAIT_S if self._tried_at_s == -math.inf else WAIT_S
         finished = self._finished
         if not self._is_reading:
             self._wanted.set()
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(wait_s):
                 await finished.wait()
         except TimeoutError:
             return
 
     async def _read(self) -> None:
-        began_s = _now_s()
         self._is_reading = True
         self._wanted.clear()
         try:
@@ -132,7 +137,7 @@ class CachedSecret(Generic[T]):
         except SecretsError as error:
             self._fail(error)
         else:
-            self._take(value, began_s)
+            self._take(value)
         finally:
             self._is_reading = False
             self._tried_at_s = _now_s()
@@ -144,10 +149,10 @@ class CachedSecret(Generic[T]):
             self._reader = self._make_reader()
         return self._decode(self._reader.read())
 
-    def _take(self, value: T, read_at_s: float) -> None:
+    def _take(self, value: T) -> None:
         if self._failures:
             _log.info("a secret can be read again", extra={"setting": self._name})
-        self._value, self._read_at_s = value, read_at_s
+        self._value, self._read_at_s = value, _now_s()
         self._problem, self._failures = None, 0
 
     def _fail(self, error: SecretsError) -> None:
