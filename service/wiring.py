@@ -248,7 +248,7 @@ def _make_outbox(settings: Settings, queue_url: str) -> EventSink:
         # In a thread of the outbox, when the port is open: boto3 takes half a second.
         from service.outbox.sqs import make_publisher
 
-        return make_publisher(queue_url, settings.events_claim_bucket)
+        return make_publisher(queue_url, settings.events_claim_bucket, settings.aws_role_arn)
 
     return Outbox(Spool(Path(settings.spool_dir)), publisher)
 

@@ -16,7 +16,12 @@ from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
 from moto import mock_aws
 
 from service import aws_session
+from service.call_events import to_json
 from service.fly_identity import MAX_TOKEN_BYTES, machine_token
+from service.outbox.letter import letter_of
+from service.outbox.port import Answer
+from service.outbox.sqs import make_publisher
+from tests.contracts.event_examples import TURN
 
 ROLE = "arn:aws:iam::123456789012:role/bridge-fly"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJvcmc6YXBwOm1hY2hpbmUifQ.c2lnbmF0dXJl"
@@ -82,6 +87,17 @@ def test_a_machine_reads_a_secret_with_no_key_in_the_environment(machine: Machin
     assert client.get_secret_value(SecretId="bridge/keys")["SecretString"] == "text"
     assert machine.asked == [{"path": "/v1/tokens/oidc", "aud": "sts.amazonaws.com"}]
     assert not [name for name in os.environ if "AWS_ACCESS" in name or "AWS_SECRET" in name]
+
+
+def test_a_machine_sends_events_with_no_key_in_the_environment(machine: MachineApi):
+    sqs: Any = aws_session.make_session("us-east-1", ROLE).client("sqs")
+    queue_url = sqs.create_queue(QueueName="calls")["QueueUrl"]
+    machine.asked.clear()
+
+    answers = make_publisher(queue_url, role_arn=ROLE).publish([letter_of(to_json(TURN))])
+
+    assert answers == [Answer("taken")]
+    assert len(machine.asked) == 1
 
 
 def test_credentials_are_temporary_and_of_the_role(machine: MachineApi):

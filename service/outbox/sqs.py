@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from service.aws_session import make_session
 from service.claim_check import CLAIM_ABOVE, checked_in
 from service.outbox.letter import Letter
 from service.outbox.port import Answer, PublishError
@@ -137,18 +137,23 @@ class SqsPublisher:
         return entry
 
 
-def make_publisher(queue_url: str, claim_bucket: str = "") -> SqsPublisher:
+def make_publisher(queue_url: str, claim_bucket: str = "", role_arn: str = "") -> SqsPublisher:
     """Return the publisher of a queue, with boto3's own credentials and settings.
+
+    Args:
+        queue_url: of the queue.
+        claim_bucket: for events that are too large for it; none when empty.
+        role_arn: the role that we take on a Fly Machine; see `service.aws_session`.
 
     Raises:
         BotoCoreError: boto3 has no region, and the address names none.
     """
-    region = region_of(queue_url)
+    session = make_session(region_of(queue_url) or "", role_arn)
     return SqsPublisher(
-        boto3.client("sqs", region_name=region, config=TIMEOUTS),
+        session.client("sqs", config=TIMEOUTS),
         queue_url,
         claim_bucket=claim_bucket,
-        make_s3=lambda: boto3.client("s3", region_name=region, config=TIMEOUTS),
+        make_s3=lambda: session.client("s3", config=TIMEOUTS),
     )
 
 
