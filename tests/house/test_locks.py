@@ -15,6 +15,9 @@ LOCKS = {
     + PROJECT["optional-dependencies"]["aws"]
     + PROJECT["optional-dependencies"]["otel"],
     "service/analytics/requirements.txt": PYPROJECT["dependency-groups"]["functions"],
+    "infra/requirements.txt": PYPROJECT["dependency-groups"]["infra"],
+    "tests/infra/requirements.txt": PYPROJECT["dependency-groups"]["infra"]
+    + PYPROJECT["dependency-groups"]["infra-test"],
     "tests/requirements.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"],
     "scripts/requirements.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["local"],
 }
@@ -55,8 +58,15 @@ def test_every_pin_has_hashes_and_no_address(lock: str):
     assert "://" not in text
 
 
-@pytest.mark.parametrize("lock", ["service/requirements.txt", "service/image-requirements.txt"])
-def test_tests_run_with_the_versions_that_ship(lock: str):
-    shipped, tested = _pins(lock), _pins("tests/requirements.txt")
+@pytest.mark.parametrize(
+    ("shipping", "testing"),
+    [
+        ("service/requirements.txt", "tests/requirements.txt"),
+        ("service/image-requirements.txt", "tests/requirements.txt"),
+        ("infra/requirements.txt", "tests/infra/requirements.txt"),
+    ],
+)
+def test_tests_run_with_the_versions_that_ship(shipping: str, testing: str):
+    shipped, tested = _pins(shipping), _pins(testing)
 
     assert shipped.items() <= tested.items()

@@ -1,0 +1,1 @@
+"""One component per concern; none of them reads the configuration."""

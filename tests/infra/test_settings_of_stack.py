@@ -1,0 +1,72 @@
+"""Settings that cannot work fail the preview: a sentence for each, which says what to do."""
+
+import pytest
+
+from tests.infra.stack import DIGEST, FARGATE, apply, pulumi
+
+
+def sentences(config: dict[str, str], functions_zip: str, secret: list[str] | None = None) -> str:
+    with pytest.raises(pulumi.RunError) as refused:
+        apply({"functionsZip": functions_zip} | config, secret=secret or [])
+    return str(refused.value)
+
+
+BAD = {
+    "unknown": ({"retentoinDays": "3"}, "Remove or correct retentoinDays"),
+    "number": ({"retentionDays": "0"}, "Set retentionDays to a whole number from 1 to 3650"),
+    "choice": ({"logRetentionDays": "31"}, "Set logRetentionDays to one of 1, 3, 5"),
+    "flag": ({"protectData": "yes"}, "Set protectData to true or false"),
+    "open secret": ({"openaiApiKey": "sk-1"}, "Set openaiApiKey with --secret"),
+    "half of fly": ({"flyOrg": "acme"}, "Set flyOrg and flyApp together"),
+    "repository": ({"githubRepository": "acme"}, "Set githubRepository to OWNER/NAME"),
+    "fargate's own": ({"domain": "a.example.com"}, "Set fargate to true, or remove domain"),
+    "no region": ({"aws:region": ""}, "Set the region"),
+    "tag": (FARGATE | {"image": "bridge:latest"}, "Give image with its digest"),
+    "half a VPC": (FARGATE | {"vpcId": "vpc-0a"}, "Set vpcId and subnetIds together"),
+    "one subnet": (
+        FARGATE | {"vpcId": "vpc-0a", "subnetIds": '["subnet-1"]'},
+        "Give two or more subnetIds",
+    ),
+    "subnets": (FARGATE | {"subnetIds": "subnet-1"}, "Set subnetIds as a list of texts"),
+    "memory": (FARGATE | {"memory": "4096"}, "Set memory between 512 and 2048"),
+    "upside down": (FARGATE | {"minTasks": "5"}, "Set minTasks no higher than maxTasks"),
+    "never": (FARGATE | {"minTasks": "0"}, "Set wakeToken, or minTasks to 1"),
+    "half a day": (FARGATE | {"opensAt": "07:30"}, "Set opensAt and closesAt together"),
+    "clock": (FARGATE | {"opensAt": "7", "closesAt": "20:00"}, "Set opensAt to a time such as"),
+    "zone": (FARGATE | {"timeZone": "Berlin"}, "Set timeZone to a name such as"),
+    "night": (FARGATE | {"opensAt": "20:00", "closesAt": "07:00"}, "Set closesAt later"),
+    "environment": (FARGATE | {"environment": '{"log level": "x"}'}, "Set environment as texts"),
+}
+
+
+@pytest.mark.parametrize(("config", "sentence"), BAD.values(), ids=BAD)
+def test_mistake_is_said_in_one_sentence(config: dict[str, str], sentence: str, functions_zip: str):
+    said = sentences(config, functions_zip).splitlines()
+
+    assert len(said) == 1, said
+    assert sentence in said[0]
+    assert "sk-1" not in said[0]
+
+
+def test_fargate_needs_a_domain_and_its_certificate(functions_zip: str):
+    said = sentences({"fargate": "true"}, functions_zip)
+
+    assert "Set domain: Fargate needs the host name that Genesys will call." in said
+    assert "Set hostedZoneId" in said
+
+
+def test_all_mistakes_are_said_at_once(functions_zip: str):
+    config = {"retentionDays": "x", "image": f"a@{DIGEST}", "nonsense": "1"}
+
+    assert len(sentences(config, functions_zip).splitlines()) == 3
+
+
+def test_missing_zip_is_said_with_the_command_that_makes_it():
+    assert "python -m scripts.package_functions" in sentences({}, "/nowhere/functions.zip")
+
+
+def test_short_token_is_refused_and_not_repeated(functions_zip: str):
+    said = sentences(FARGATE | {"wakeToken": "too-short"}, functions_zip, ["wakeToken"])
+
+    assert said.startswith("Make wakeToken 32 characters or longer")
+    assert "too-short" not in said
