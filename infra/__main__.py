@@ -2,6 +2,9 @@
 
 import pulumi
 
+from components.alarms import Alarms
+from components.analytics import Analytics
+from components.dashboard import Dashboard
 from components.events import Events
 from components.functions import Functions
 from components.identity import Identity
@@ -15,9 +18,12 @@ def main() -> None:
     settings = Settings.load()
     events = Events("events", settings)
     secrets = Secrets("secrets", settings)
-    Functions("functions", events, settings)
+    functions = Functions("functions", events, settings)
+    analytics = Analytics("analytics", events, settings)
     identity = Identity("identity", events, secrets, settings)
-    export(settings, events, secrets, identity)
+    Alarms("alarms", events, functions, settings)
+    Dashboard("dashboard", events, functions, settings)
+    export(settings, events, secrets, analytics, identity)
 
 
 try:

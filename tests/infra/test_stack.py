@@ -1,6 +1,7 @@
 """What the program declares: that it fits together, and the values that AWS does not check."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,3 +202,61 @@ def test_fly_is_told_its_settings(made: Stack):
         "OPENAI_API_KEY_SECRET",
     }  # fmt: skip
     assert made.outputs["flyEnv"]["EVENTS_URL"].startswith("sqs:https://")
+
+
+def test_partitions_are_reckoned_from_dates_that_the_lake_still_has(plain: Stack):
+    for table in ("calls", "turns"):
+        inputs = plain.one("glue/catalogTable:CatalogTable", table).inputs
+
+        assert inputs["parameters"]["projection.dt.range"] == "NOW-30DAYS,NOW"
+        template = inputs["parameters"]["storage.location.template"]
+        assert template == f"s3://lake-1a2b3c4/{table}/dt=${{dt}}/"
+        assert inputs["partitionKeys"] == [{"name": "dt", "type": "string"}]
+
+
+def test_the_questions_are_the_analysts_files_and_know_their_database(made: Stack):
+    folder = Path(__file__).parents[2] / "service" / "analytics" / "sql"
+    asked = {each.name: each.inputs for each in made.of("athena/namedQuery:NamedQuery")}
+
+    assert asked.keys() == {path.stem for path in folder.glob("*.sql")}
+    assert asked["containment"]["query"] == (folder / "containment.sql").read_text()
+    assert asked["containment"]["database"] == "calls-1a2b3c4"
+    assert all(1 <= len(inputs["description"]) <= 1024 for inputs in asked.values())
+
+
+def test_a_question_costs_at_most_cents(made: Stack):
+    [workgroup] = made.of("athena/workgroup:Workgroup")
+    configuration = workgroup.inputs["configuration"]
+
+    assert configuration["enforceWorkgroupConfiguration"] is True
+    assert 10 * 2**20 <= configuration["bytesScannedCutoffPerQuery"] <= 10 * 2**30
+
+
+def test_dead_letters_lateness_and_failures_are_told(made: Stack):
+    alarms = {each.name: each.inputs for each in made.of("cloudwatch/metricAlarm:MetricAlarm")}
+
+    assert alarms.keys() == {
+        "dead-letters", "dead-exports", "late", "recorder-errors", "recorder-throttles",
+        "sweeper-errors", "sweeper-throttles", "exporter-errors", "exporter-throttles",
+    }  # fmt: skip
+    assert alarms["dead-letters"]["dimensions"] == {"QueueName": "dead-1a2b3c4"}
+    assert all(each["alarmActions"] == alarms["late"]["okActions"] for each in alarms.values())
+    assert all(each["treatMissingData"] == "notBreaching" for each in alarms.values())
+
+
+def test_an_address_is_told_where_one_is_set(functions_zip: str, plain: Stack):
+    config = {"functionsZip": functions_zip, "alarmEmail": "ops@example.com"}
+    [followed] = apply(config).of("sns/topicSubscription:TopicSubscription")
+
+    assert followed.inputs["endpoint"] == "ops@example.com"
+    assert plain.of("sns/topicSubscription:TopicSubscription") == []
+
+
+def test_graphs_of_the_dashboard_lie_side_by_side(made: Stack):
+    [page] = made.of("cloudwatch/dashboard:Dashboard")
+    graphs = json.loads(page.inputs["dashboardBody"])["widgets"]
+
+    places = [(each["x"], each["y"]) for each in graphs]
+    assert len(set(places)) == len(graphs) >= 6
+    assert all(each["x"] + each["width"] <= 24 for each in graphs)
+    assert {each["properties"]["region"] for each in graphs} == {"us-east-1"}

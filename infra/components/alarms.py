@@ -1,0 +1,93 @@
+"""What somebody is told of: dead letters, a late queue, failing functions, refused callers."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.events import Events
+from components.functions import Functions
+from settings import Settings
+
+LATE_S = 900
+"""A recorded call is worth a report within minutes: a queue that is this late is stuck."""
+PERIOD_S = 300
+
+
+class Alarms(pulumi.ComponentResource):
+    """Alarms that publish to `topic`, which an e-mail address may follow."""
+
+    def __init__(self, name: str, events: Events, functions: Functions, settings: Settings) -> None:
+        super().__init__("audiobridge:index:Alarms", name)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.topic = aws.sns.Topic("alarms", opts=self._child)
+        if settings.alarm_email:
+            aws.sns.TopicSubscription(
+                "alarms",
+                topic=self.topic.arn,
+                protocol="email",
+                endpoint=settings.alarm_email,
+                opts=self._child,
+            )
+        self._queues(events, functions)
+        self._functions(functions)
+        self.register_outputs({})
+
+    def _queues(self, events: Events, functions: Functions) -> None:
+        for name, queue in (("dead-letters", events.dead), ("dead-exports", functions.dead)):
+            self.above(
+                name,
+                0,
+                namespace="AWS/SQS",
+                metric="ApproximateNumberOfMessagesVisible",
+                dimensions={"QueueName": queue.name},
+                why="Something could not be processed; see the function's log, then redrive it.",
+            )
+        self.above(
+            "late",
+            LATE_S,
+            namespace="AWS/SQS",
+            metric="ApproximateAgeOfOldestMessage",
+            dimensions={"QueueName": events.queue.name},
+            why="Events of calls wait for the recorder; see its log and its throttles.",
+        )
+
+    def _functions(self, functions: Functions) -> None:
+        for name, function in functions.by_name.items():
+            for metric in ("Errors", "Throttles"):
+                self.above(
+                    f"{name}-{metric.lower()}",
+                    0,
+                    namespace="AWS/Lambda",
+                    metric=metric,
+                    statistic="Sum",
+                    dimensions={"FunctionName": function.name},
+                    why=f"The function {name} fails or is held back; see its log.",
+                )
+
+    def above(
+        self,
+        name: str,
+        threshold: float,
+        *,
+        namespace: str,
+        metric: str,
+        dimensions: dict[str, pulumi.Input[str]],
+        why: str,
+        statistic: str = "Maximum",
+    ) -> None:
+        """Make an alarm for a metric above a threshold; silence is no alarm."""
+        aws.cloudwatch.MetricAlarm(
+            name,
+            alarm_description=why,
+            namespace=namespace,
+            metric_name=metric,
+            dimensions=dimensions,
+            statistic=statistic,
+            period=PERIOD_S,
+            evaluation_periods=1,
+            comparison_operator="GreaterThanThreshold",
+            threshold=threshold,
+            treat_missing_data="notBreaching",
+            alarm_actions=[self.topic.arn],
+            ok_actions=[self.topic.arn],
+            opts=self._child,
+        )
