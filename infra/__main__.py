@@ -9,6 +9,7 @@ from components.events import Events
 from components.functions import Functions
 from components.identity import Identity
 from components.secrets import Secrets
+from fargate import Fargate
 from outputs import export
 from settings import Settings, SettingsError
 
@@ -21,9 +22,10 @@ def main() -> None:
     functions = Functions("functions", events, settings)
     analytics = Analytics("analytics", events, settings)
     identity = Identity("identity", events, secrets, settings)
-    Alarms("alarms", events, functions, settings)
-    Dashboard("dashboard", events, functions, settings)
-    export(settings, events, secrets, analytics, identity)
+    fargate = Fargate(events, secrets, settings, settings.fargate) if settings.fargate else None
+    Alarms("alarms", events, functions, fargate, settings)
+    Dashboard("dashboard", events, functions, fargate, settings)
+    export(settings, events, secrets, analytics, identity, fargate)
 
 
 try:

@@ -7,6 +7,7 @@ from components.analytics import Analytics
 from components.events import Events
 from components.identity import Identity
 from components.secrets import Secrets
+from fargate import Fargate
 from settings import Settings
 
 
@@ -16,6 +17,7 @@ def export(
     secrets: Secrets,
     analytics: Analytics,
     identity: Identity,
+    fargate: Fargate | None,
 ) -> None:
     """Export every output; README.md says what each is for."""
     pulumi.export("queueUrl", events.queue.url)
@@ -32,3 +34,16 @@ def export(
         pulumi.export("flyEnv", bridge | {"AWS_ROLE_ARN": identity.fly_role.arn})
     if identity.deploy_role:
         pulumi.export("githubDeployRoleArn", identity.deploy_role.arn)
+    if fargate:
+        _export_fargate(fargate)
+
+
+def _export_fargate(fargate: Fargate) -> None:
+    pulumi.export("repositoryUrl", fargate.registry.repository.repository_url)
+    if fargate.balancer and fargate.bridge:
+        pulumi.export("endpoint", f"wss://{fargate.settings.domain}")
+        pulumi.export("balancerAddress", fargate.balancer.balancer.dns_name)
+        pulumi.export("clusterName", fargate.bridge.cluster.name)
+        pulumi.export("serviceName", fargate.bridge.service.name)
+    if fargate.wake:
+        pulumi.export("wakeUrl", fargate.wake.url)

@@ -1,10 +1,14 @@
 """What somebody is told of: dead letters, a late queue, failing functions, refused callers."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_aws as aws
 
+from components.balancer import Balancer
 from components.events import Events
 from components.functions import Functions
+from fargate import Fargate
 from settings import Settings
 
 LATE_S = 900
@@ -15,7 +19,14 @@ PERIOD_S = 300
 class Alarms(pulumi.ComponentResource):
     """Alarms that publish to `topic`, which an e-mail address may follow."""
 
-    def __init__(self, name: str, events: Events, functions: Functions, settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        events: Events,
+        functions: Functions,
+        fargate: Fargate | None,
+        settings: Settings,
+    ) -> None:
         super().__init__("audiobridge:index:Alarms", name)
         self._child = pulumi.ResourceOptions(parent=self)
         self.topic = aws.sns.Topic("alarms", opts=self._child)
@@ -29,6 +40,8 @@ class Alarms(pulumi.ComponentResource):
             )
         self._queues(events, functions)
         self._functions(functions)
+        if fargate and fargate.balancer:
+            self._callers(fargate.balancer)
         self.register_outputs({})
 
     def _queues(self, events: Events, functions: Functions) -> None:
@@ -63,6 +76,31 @@ class Alarms(pulumi.ComponentResource):
                     why=f"The function {name} fails or is held back; see its log.",
                 )
 
+    def _callers(self, balancer: Balancer) -> None:
+        of_balancer = {"LoadBalancer": balancer.balancer.arn_suffix}
+        refused = "Callers were refused: no task takes calls, or all are full."
+        for name, metric in (
+            ("no-task", "HTTPCode_ELB_5XX_Count"),
+            ("full", "HTTPCode_Target_5XX_Count"),
+        ):
+            self.above(
+                name,
+                0,
+                namespace="AWS/ApplicationELB",
+                metric=metric,
+                statistic="Sum",
+                dimensions=of_balancer,
+                why=refused,
+            )
+        self.above(
+            "unhealthy",
+            0,
+            namespace="AWS/ApplicationELB",
+            metric="UnHealthyHostCount",
+            dimensions=of_balancer | {"TargetGroup": balancer.target_group.arn_suffix},
+            why="A task does not answer /livez; ECS replaces it. See its log.",
+        )
+
     def above(
         self,
         name: str,
@@ -70,7 +108,7 @@ class Alarms(pulumi.ComponentResource):
         *,
         namespace: str,
         metric: str,
-        dimensions: dict[str, pulumi.Input[str]],
+        dimensions: Mapping[str, pulumi.Input[str]],
         why: str,
         statistic: str = "Maximum",
     ) -> None:

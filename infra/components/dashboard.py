@@ -5,8 +5,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from components.bridge import Bridge
 from components.events import Events
 from components.functions import Functions
+from fargate import Fargate
 from settings import Settings
 
 NAMESPACE = "AudioConnectorBridge"
@@ -18,13 +20,22 @@ WIDTH, HEIGHT = 12, 6
 class Dashboard(pulumi.ComponentResource):
     """The page; `name` is what CloudWatch calls it."""
 
-    def __init__(self, name: str, events: Events, functions: Functions, settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        events: Events,
+        functions: Functions,
+        fargate: Fargate | None,
+        settings: Settings,
+    ) -> None:
         super().__init__("audiobridge:index:Dashboard", name)
         self._region = settings.region
         self._graphs: list[dict[str, Any]] = []
         self._calls()
         self._road(events, functions)
         self._functions(functions)
+        if fargate and fargate.bridge:
+            self._tasks(fargate.bridge)
         page = aws.cloudwatch.Dashboard(
             "bridge",
             dashboard_name=f"audioconnector-bridge-{pulumi.get_stack()}",
@@ -65,6 +76,11 @@ class Dashboard(pulumi.ComponentResource):
                 ],
                 statistic,
             )
+
+    def _tasks(self, bridge: Bridge) -> None:
+        where = ["ClusterName", bridge.cluster.name, "ServiceName", bridge.service.name]
+        loads = [["AWS/ECS", metric, *where] for metric in ("CPUUtilization", "MemoryUtilization")]
+        self.graph("Tasks: load (%)", loads, "Maximum")
 
     def graph(self, title: str, metrics: list[list[Any]], statistic: str) -> None:
         """Add a graph behind the others."""
