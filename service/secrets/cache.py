@@ -186,12 +186,24 @@ class CachedClientSecrets:
 
     def __init__(self, secret: CachedSecret[ClientSecrets]) -> None:
         self._secret = secret
+        self._is_emptiness_told = False
         self.watch = secret.watch
 
     async def get_client_secrets(self, api_key: str) -> tuple[bytes, ...]:
         """See `SecretService`. Unknown keys are looked for again, once a minute for all."""
-        known = (await self._secret.get()).of(api_key)
-        return known or (await self._secret.get_newer()).of(api_key)
+        found = (await self._secret.get()).of(api_key)
+        if found:
+            return found
+        newer = await self._secret.get_newer()
+        self._tell_emptiness(newer)
+        return newer.of(api_key)
+
+    def _tell_emptiness(self, secrets: ClientSecrets) -> None:
+        """Say once that nobody can call. To empty a secret is allowed: it locks everybody out."""
+        is_empty = not secrets.by_key
+        if is_empty and not self._is_emptiness_told:
+            _log.error("the secret holds no API key: every caller is refused")
+        self._is_emptiness_told = is_empty
 
 
 def _now_s() -> float:

@@ -364,6 +364,34 @@ def test_start_without_a_value_is_an_error_in_the_log(caplog: pytest.LogCaptureF
     assert record.__dict__["problems"] == DOWN.problems
 
 
+def test_secret_without_any_key_is_told_of_each_time_it_becomes_so(
+    caplog: pytest.LogCaptureFixture,
+):
+    store = Store("{}")
+
+    async def scene(secrets: CachedClientSecrets) -> None:
+        for text in ("{}", "{}", OLD, "{}"):
+            store.answer = (text,)
+            await asyncio.sleep(TTL_S)
+            await lookup(secrets, "unknown")
+
+    play(store, scene)
+    told = [(record.levelname, record.message) for record in caplog.records]
+    assert told == [("ERROR", "the secret holds no API key: every caller is refused")] * 2
+
+
+def test_secret_that_is_emptied_locks_everybody_out():
+    store = Store()
+
+    async def scene(secrets: CachedClientSecrets) -> tuple[object, object]:
+        before = await lookup(secrets)
+        store.answer = ("{}", OLD)
+        await asyncio.sleep(TTL_S + 1)
+        return before, await lookup(secrets)
+
+    assert play(store, scene) == ((b"old",), ())
+
+
 def test_lookup_that_is_cancelled_stops_no_read():
     store = Store()
     store.takes_s = 0.5
