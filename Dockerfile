@@ -1,4 +1,4 @@
-# The service alone: no functions, scripts or tests. tests/infra/test_image.py builds and runs it.
+# The service alone: no functions, scripts or tests. tests/deploy/test_image.py builds and runs it.
 #   docker build -t audioconnector-bridge .
 #   docker run --rm -p 8080:8080 --env-file .env audioconnector-bridge
 # Settings: .env.example. Where to run it: .github/DEPLOYING.md.

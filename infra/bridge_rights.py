@@ -26,7 +26,7 @@ def bridge_environment(
     """Return the settings of the service (its README's table) that lead it to this stack."""
     store = "aws-secretsmanager:"
     return {
-        "AWS_REGION": settings.region,
+        "AWS_DEFAULT_REGION": settings.region,
         "EVENTS_URL": pulumi.Output.concat("sqs:", events.queue.url),
         "EVENTS_CLAIM_BUCKET": events.lake.bucket,
         "SECRETS_URL": pulumi.Output.concat(store, secrets.audiohook_keys.name),

@@ -198,7 +198,7 @@ def test_nobody_is_trusted_without_settings(plain: Stack):
 
 def test_fly_is_told_its_settings(made: Stack):
     assert made.outputs["flyEnv"].keys() == {
-        "AWS_REGION", "AWS_ROLE_ARN", "EVENTS_URL", "EVENTS_CLAIM_BUCKET", "SECRETS_URL",
+        "AWS_DEFAULT_REGION", "AWS_ROLE_ARN", "EVENTS_URL", "EVENTS_CLAIM_BUCKET", "SECRETS_URL",
         "OPENAI_API_KEY_SECRET",
     }  # fmt: skip
     assert made.outputs["flyEnv"]["EVENTS_URL"].startswith("sqs:https://")

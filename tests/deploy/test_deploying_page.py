@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from service.audiohook.claim import Cause
-from tests.infra.test_workflows import RUNS, SECRETS, WORKFLOWS
+from tests.deploy.test_workflows import RUNS, SECRETS, WORKFLOWS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / ".github" / "DEPLOYING.md").read_text(encoding="utf-8")
