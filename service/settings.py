@@ -5,13 +5,11 @@ the variable, what was expected and what came (never a secret's value). The publ
 defaults are documented in `.env.example` and the README.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict, TypeVar
-from urllib.parse import urlsplit
+from typing import Literal, TypedDict
 
-import msgspec
+from service.variables import HTTP, Variables, is_url
 
 SpeechProviderName = Literal["openai", "azure", "cascade", "clips"]
 LogFormat = Literal["json", "text"]
@@ -35,8 +33,6 @@ SPEECH_ONLY_VOICES = ("fable", "nova", "onyx")
 
 EVENTS = ("file:DIR", "sqs:QUEUE_URL", "off:")
 
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
     "azure": ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT"),
     # No keys: a server of one's own may ask for none.
@@ -49,9 +45,6 @@ POLLY = "aws-polly"
 AWS_SECRETS = "aws-secretsmanager"
 """Scheme of secrets: the name or ARN of one follows."""
 _FAR = (f"{AWS_SECRETS}:NAME",)
-_HTTP = ("http", "https")
-_WEB = (*_HTTP, "ws", "wss")
-Choice = TypeVar("Choice", bound=str)
 
 
 class SettingsError(Exception):
@@ -171,14 +164,7 @@ class _Cascade(TypedDict):
     tts_model: str
 
 
-class _Reader:
-    """Reads variables one by one and collects what is wrong with them."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        # An empty variable means the same as an absent one: that is how .env files switch off.
-        self._env = {name: value.strip() for name, value in env.items() if value.strip()}
-        self.problems: list[str] = []
-
+class _Reader(Variables):
     def read(self) -> Settings:
         settings = Settings(
             host=self._text("HOST", "0.0.0.0"),
@@ -230,13 +216,13 @@ class _Reader:
 
     def _read_cascade(self) -> _Cascade:
         return {
-            "asr_base_url": self._url("ASR_BASE_URL", "", _HTTP),
+            "asr_base_url": self._url("ASR_BASE_URL", "", HTTP),
             "asr_api_key": self._text("ASR_API_KEY", ""),
             "asr_model": self._text("ASR_MODEL", ""),
-            "llm_base_url": self._url("LLM_BASE_URL", "", _HTTP),
+            "llm_base_url": self._url("LLM_BASE_URL", "", HTTP),
             "llm_api_key": self._text("LLM_API_KEY", ""),
             "llm_model": self._text("LLM_MODEL", ""),
-            "tts_base_url": self._url("TTS_BASE_URL", "", (*_HTTP, POLLY)),
+            "tts_base_url": self._url("TTS_BASE_URL", "", (*HTTP, POLLY)),
             "tts_api_key": self._text("TTS_API_KEY", ""),
             "tts_model": self._text("TTS_MODEL", ""),
         }
@@ -270,7 +256,7 @@ class _Reader:
             if name in self._env and f"{name}_SECRET" in self._env
         )
         scheme, _, queue_url = settings.events_url.partition(":")
-        if scheme == "sqs" and queue_url and not _is_url(queue_url, _HTTP):
+        if scheme == "sqs" and queue_url and not is_url(queue_url, HTTP):
             self._expect("EVENTS_URL", "sqs:https://… with the queue's address", "sqs:...")
         if settings.tts_base_url.startswith(POLLY) and "/" not in settings.tts_model:
             self._expect("TTS_MODEL", "engine/voice such as neural/Joanna", settings.tts_model)
@@ -285,56 +271,6 @@ class _Reader:
         """True when it is set, or the secret that holds it."""
         return name in self._env or f"{name}_SECRET" in self._env
 
-    def _text(self, name: str, default: str) -> str:
-        return self._env.get(name, default)
-
-    def _choice(self, name: str, choices: tuple[Choice, ...]) -> Choice:
-        value = self._env.get(name, choices[0]).lower()
-        for choice in choices:
-            if value == choice:
-                return choice
-        self._expect(name, f"one of {', '.join(choices)}", value)
-        return choices[0]
-
-    def _chain(self, name: str, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
-        """Return names that are separated by commas, each once."""
-        value = self._env.get(name, choices[0]).lower()
-        named = [part.strip() for part in value.split(",")]
-        chain = tuple(choice for part in named for choice in choices if choice == part)
-        if len(chain) == len(named) == len(set(chain)) and "clips" not in chain[:-1]:
-            return chain
-        form = f"one of {', '.join(choices)}, or several, each once, by commas, clips as the last"
-        self._expect(name, form, value)
-        return choices[:1]
-
-    def _integer(self, name: str, default: int, least: int, most: int) -> int:
-        text = self._env.get(name, str(default))
-        is_number = text.isascii() and text.isdigit() and len(text) < 10
-        if is_number and least <= int(text) <= most:
-            return int(text)
-        self._expect(name, f"a whole number from {least} to {most}", text)
-        return default
-
-    def _usd(self, name: str, most: float) -> float:
-        """Return an amount of money, 0 when there is none."""
-        text = self._env.get(name, "0")
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text, re.ASCII) and float(text) <= most:
-            return float(text)
-        self._expect(name, f"an amount of USD from 0 to {most:.0f}, such as 0.75", text)
-        return 0.0
-
-    def _flag(self, name: str) -> bool:
-        text = self._env.get(name, "0").lower()
-        if text not in ("0", "1", "true", "false", "yes", "no"):
-            self._expect(name, "0 or 1", text)
-        return text in ("1", "true", "yes")
-
-    def _url(self, name: str, default: str, schemes: tuple[str, ...] = _WEB) -> str:
-        text = self._env.get(name, default)
-        if text and not _is_url(text, schemes):
-            self._expect(name, "an address such as https://host/v1", text)
-        return text
-
     def _voice(self, name: str, default: str) -> str:
         text = self._env.get(name, default)
         if text.startswith("voice_"):
@@ -345,49 +281,3 @@ class _Reader:
         why = " (only the speech endpoint knows that voice)" if voice in SPEECH_ONLY_VOICES else ""
         self._expect(name, f"one of {', '.join(VOICES)}{why}", voice)
         return default
-
-    def _address(self, name: str, default: str, forms: tuple[str, ...]) -> str:
-        text = self._env.get(name, default)
-        if text and not any(_has_form(text, form) for form in forms):
-            # The scheme only: credentials come here when AUDIOHOOK_KEYS was meant.
-            scheme, colon, rest = text.partition(":")
-            shown = f"{scheme}:{rest and '...'}" if colon and scheme.isalpha() else "no scheme"
-            self._expect(name, " or ".join(forms), shown)
-        return text
-
-    def _host(self, name: str) -> str:
-        text = self._env.get(name, "").lower()
-        if text and not _HOST.fullmatch(text):
-            self._expect(name, "a host such as mypurecloud.de", text)
-        return text
-
-    def _bucket(self, name: str) -> str:
-        text = self._env.get(name, "")
-        if text and not _BUCKET.fullmatch(text):
-            self._expect(name, "the name of an S3 bucket, such as my-lake", text)
-        return text
-
-    def _texts(self, name: str) -> Mapping[str, str]:
-        """Return a JSON object of texts; what came is never shown, for it is secret."""
-        try:
-            return msgspec.json.decode(self._env.get(name, "{}"), type=dict[str, str])
-        except (msgspec.DecodeError, RecursionError):
-            self.problems.append(f'{name}: expected a JSON object of texts such as {{"KEY": "…"}}')
-            return {}
-
-    def _expect(self, name: str, expected: str, got: str) -> None:
-        self.problems.append(f"{name}: expected {expected}, got {got[:80]!r}")
-
-
-def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # broken brackets
-        return False
-    return parts.scheme in schemes and bool(parts.netloc)
-
-
-def _has_form(text: str, form: str) -> bool:
-    scheme, _, argument = form.partition(":")
-    given, colon, rest = text.partition(":")
-    return given == scheme and bool(colon) and bool(rest) == bool(argument)
