@@ -3,10 +3,11 @@
 Exit codes: 0 drained, 1 crashed or calls were cut, 2 the settings make no working service.
 """
 
+import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from service import logs, wiring
@@ -15,10 +16,14 @@ from service.bots.port import BotService
 from service.call_services import CallServices
 from service.gate import Gate
 from service.live_calls import LiveCalls
+from service.loop_lag import LoopLag
+from service.monitoring import Monitoring
 from service.observers import ObservedSink
+from service.outbox.port import EventSink
 from service.secrets.port import SecretService, Watched
-from service.server import CallServer, make_server
+from service.server import CallServer, IdleExit, make_server
 from service.settings import Settings, SettingsError
+from service.speech.port import SpeechProvider
 
 DOTENV = Path(".env")
 _READ_BY_SDKS = ("OTEL_", "AWS_")
@@ -61,30 +66,26 @@ def build(settings: Settings) -> CallServer:
     if secrets is None:
         logs.warn_anonymous()
     keys = wiring.make_keys(settings)
-    calls = LiveCalls(settings.max_calls)
+    lag = LoopLag()
+    calls = LiveCalls(settings.max_calls, is_overloaded=_overload_of(settings, lag))
     kinds = wiring.make_tool_kinds(settings)
     bots = wiring.make_bots(settings, kinds)
     gate = _make_gate(settings, secrets, bots)
     events = wiring.make_events(settings)
-    monitoring = wiring.make_monitoring(settings, calls, gate.counts, events, utc_now)
-    services = CallServices(
-        bots=bots,
-        speech=wiring.make_speech(settings, keys),
-        events=ObservedSink(events, *monitoring.observers),
-        max_call_s=settings.max_call_s,
-        budget_usd=settings.budget_usd,
-        recordings=wiring.make_recordings(settings),
-        begin_trace=monitoring.begin_trace,
-        clock=time.monotonic,
-        wall_clock=utc_now,
-    )
+    speech = wiring.make_speech(settings, keys)
+    monitoring = wiring.make_monitoring(settings, calls, gate.counts, events, speech, utc_now)
+    lag.observe = monitoring.observe_lag
+    services = _make_services(settings, bots, speech, events, monitoring)
     app = create_app(
         gate=gate,
         calls=calls,
         services=services,
-        providers=settings.speech_providers,
+        providers=speech.states,
         monitoring=monitoring,
-        watching=[part.watch for part in (secrets, *keys.values()) if isinstance(part, Watched)],
+        watching=[
+            part.watch for part in (lag, secrets, *keys.values()) if isinstance(part, Watched)
+        ]
+        + wiring.make_protection(settings, calls),
         closing=[kind.aclose for kind in kinds.values()] + list(monitoring.closing),
     )
     return make_server(
@@ -94,6 +95,38 @@ def build(settings: Settings) -> CallServer:
         port=settings.port,
         drain_s=settings.drain_s,
         further_port=settings.metrics_port,
+        idle=_idle_exit(settings, events),
+    )
+
+
+def _overload_of(settings: Settings, lag: LoopLag) -> Callable[[], bool]:
+    most_s = settings.max_loop_lag_s or math.inf
+    return lambda: lag.recent_s > most_s
+
+
+def _idle_exit(settings: Settings, events: EventSink) -> IdleExit | None:
+    if not settings.idle_exit_s:
+        return None
+    return IdleExit(settings.idle_exit_s, lambda: events.waiting().depth > 0)
+
+
+def _make_services(
+    settings: Settings,
+    bots: BotService,
+    speech: SpeechProvider,
+    events: EventSink,
+    monitoring: Monitoring,
+) -> CallServices:
+    return CallServices(
+        bots=bots,
+        speech=speech,
+        events=ObservedSink(events, *monitoring.observers),
+        max_call_s=settings.max_call_s,
+        budget_usd=settings.budget_usd,
+        recordings=wiring.make_recordings(settings),
+        begin_trace=monitoring.begin_trace,
+        clock=time.monotonic,
+        wall_clock=utc_now,
     )
 
 

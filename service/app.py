@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from service.audiohook.upgrade import CallIdentity, UpgradeRequest
 from service.call import CallSession
 from service.call_services import CallServices
 from service.gate import Gate, Refused
-from service.live_calls import LiveCalls
+from service.live_calls import LiveCalls, Refusal
 from service.logs import call_id
 from service.monitoring import MetricsPage, Monitoring
 from service.receipt import Arrival
@@ -40,12 +40,16 @@ def unix_now() -> float:
     return time.time()  # noqa: TID251 the edge where wall-clock time enters
 
 
+ProviderStates = Callable[[], Mapping[str, str]]
+"""Tells by name whether a speech provider is tried: `closed` yes, `open` no, `half_open` once."""
+
+
 def create_app(
     *,
     gate: Gate,
     calls: LiveCalls,
     services: CallServices,
-    providers: tuple[str, ...],
+    providers: ProviderStates,
     monitoring: Monitoring = NO_MONITORING,
     watching: Sequence[Callable[[], Awaitable[None]]] = (),
     closing: Sequence[Callable[[], Awaitable[None]]] = (),
@@ -56,7 +60,7 @@ def create_app(
         gate: who may call.
         calls: that are live.
         services: what each call uses.
-        providers: names that `/readyz` shows.
+        providers: tells by name how each provider stands, for `/readyz`.
         monitoring: what goes on beside the calls, and what `/metrics` shows.
         watching: what goes on beside the calls, until it is cancelled.
         closing: what is to be done after the last call.
@@ -103,8 +107,8 @@ class _Door:
         request = UpgradeRequest.from_asgi(
             scope["raw_path"], scope["query_string"], scope["headers"]
         )
-        if not self._calls.has_room():
-            await self._refuse_for_now(socket)
+        if refusal := self._calls.refusal():
+            await self._refuse_for_now(socket, refusal)
             return
         try:
             identity = await self._gate.admit(request)
@@ -115,8 +119,8 @@ class _Door:
             )
             await _deny(socket, refused.status, refused.body, refused.retry_after_s)
             return
-        if not self._calls.has_room():  # others may have come in meanwhile
-            await self._refuse_for_now(socket)
+        if refusal := self._calls.refusal():  # others may have come in meanwhile
+            await self._refuse_for_now(socket, refusal)
             return
         await self._serve(socket, identity, arrived_at)
 
@@ -137,11 +141,11 @@ class _Door:
             except Exception:  # one call must not end others, nor be told about on the wire
                 _log.exception("a call failed inside")
 
-    async def _refuse_for_now(self, socket: WebSocket) -> None:
-        self._calls.turned_away += 1
+    async def _refuse_for_now(self, socket: WebSocket, refusal: Refusal) -> None:
+        self._calls.turned_away[refusal] += 1
         _log.warning(
             "an upgrade was refused: no room",
-            extra={"calls": len(self._calls), "draining": self._calls.is_draining},
+            extra={"calls": len(self._calls), "cause": refusal},
         )
         await _deny(socket, 503, "Service Unavailable", RETRY_AFTER_S)
 
@@ -160,7 +164,7 @@ async def _livez(_: Request) -> Response:
 
 
 def _readyz_of(
-    calls: LiveCalls, providers: tuple[str, ...]
+    calls: LiveCalls, providers: ProviderStates
 ) -> Callable[[Request], Awaitable[Response]]:
     async def readyz(_: Request) -> Response:
         state = {
@@ -168,7 +172,7 @@ def _readyz_of(
             "draining": calls.is_draining,
             "calls": len(calls),
             "max_calls": calls.max_calls,
-            "providers": list(providers),
+            "providers": dict(providers()),
         }
         return JSONResponse(state, status_code=200 if calls.has_room() else 503)
 

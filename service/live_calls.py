@@ -1,9 +1,13 @@
 """The calls that this process serves: how many, whether there is room, and how they end."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from service.call import CallSession
+
+Refusal = Literal["draining", "full", "overloaded"]
 
 
 class LiveCalls:
@@ -13,13 +17,18 @@ class LiveCalls:
         max_calls: that are taken at once.
         is_draining: no more calls are taken.
         served: calls that were taken since the start.
-        turned_away: upgrades that found no room since the start.
+        turned_away: upgrades that were refused since the start, by cause.
     """
 
-    def __init__(self, max_calls: int) -> None:
+    def __init__(
+        self, max_calls: int, *, is_overloaded: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`is_overloaded` tells whether the process is too slow for one more call."""
         self.max_calls = max_calls
         self.is_draining = False
-        self.served = self.turned_away = 0
+        self.served = 0
+        self.turned_away: Counter[Refusal] = Counter()
+        self._is_overloaded = is_overloaded
         self._live: dict[CallSession, str | None] = {}
 
     def __len__(self) -> int:
@@ -28,7 +37,18 @@ class LiveCalls:
 
     def has_room(self) -> bool:
         """True while a new call may be taken."""
-        return not self.is_draining and len(self._live) < self.max_calls
+        return self.refusal() is None
+
+    def refusal(self) -> Refusal | None:
+        """Return why no new call may be taken now; None when one may.
+
+        Without calls nothing is overloaded: what is slow then is the start.
+        """
+        if self.is_draining:
+            return "draining"
+        if len(self._live) >= self.max_calls:
+            return "full"
+        return "overloaded" if self._live and self._is_overloaded() else None
 
     @property
     def session_ids(self) -> set[str | None]:

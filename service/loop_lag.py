@@ -14,12 +14,12 @@ class LoopLag:
 
     Attributes:
         recent_s: the largest lag of the last second.
+        observe: is told each lag, in seconds.
     """
 
     def __init__(self, observe: Callable[[float], None] | None = None) -> None:
-        """`observe` is told each lag, in seconds."""
         self.recent_s = 0.0
-        self._observe = observe
+        self.observe = observe
         self._lags = [0.0] * RECENT
         self._next = 0
 
@@ -35,5 +35,5 @@ class LoopLag:
         self._lags[self._next] = lag_s
         self._next = (self._next + 1) % RECENT
         self.recent_s = max(self._lags)
-        if self._observe:
-            self._observe(lag_s)
+        if self.observe:
+            self.observe(lag_s)

@@ -5,8 +5,9 @@ like at the moment is read when somebody asks. No label has a value that a calle
 provider could choose; buckets never change with load, so that instances can be added up.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -47,13 +48,19 @@ class Metrics:
         calls: LiveCalls,
         gate: GateCounts,
         outbox: Callable[[], OutboxState],
+        providers: Callable[[], Mapping[str, str]],
         wall_clock: Callable[[], datetime],
     ) -> None:
-        """`outbox` tells what was not delivered, `wall_clock` the aware time."""
+        """Count from now on.
+
+        `outbox` tells what was not delivered, `providers` by name whether each is tried (`open`:
+        it is not), `wall_clock` the aware time.
+        """
         self._registry = CollectorRegistry(auto_describe=True)
         ProcessCollector(registry=self._registry)
         self._registry.register(_State(calls, gate))
         self._registry.register(_Outbox(outbox, wall_clock))
+        self._registry.register(_Providers(providers))
         self._make_counters()
         self._make_histograms()
 
@@ -80,6 +87,12 @@ class Metrics:
         self._started = counter("calls_started", "Calls that were opened.")
         self._ended = counter("calls_ended", "Calls that ended.", "reason", "disposition")
         self._errors = counter("call_errors", "What went wrong on calls.", "kind")
+        self._lost = counter(
+            "conversations_lost", "Conversations with a provider that broke off.", "provider"
+        )
+        self._switches = counter(
+            "provider_switches", "Calls that went on with another provider.", "to"
+        )
         self._tools = counter("tool_calls", "Functions that models called.", "outcome")
         self._underruns = counter("playout_underruns", "Gaps that callers heard in answers.")
         self._limited = counter("rate_limit_hits", "Complaints of the caller's side: too much.")
@@ -120,6 +133,11 @@ class Metrics:
         self._duration.observe(ended.duration_ms / 1_000)
         for word in ended.errors:
             self._errors.labels(error_kind(word)).inc()
+        for before, after in pairwise(ended.connections):
+            if after.after:
+                self._lost.labels(before.provider).inc()
+            if after.provider != before.provider:
+                self._switches.labels(after.provider).inc()
         for use in ended.tools:
             self._tools.labels("ok" if use.outcome == "ok" else "failed").inc()
         for barge_in in ended.barge_ins:
@@ -169,7 +187,8 @@ class _State:
         )
         for cause, count in sorted(self._gate.refused.items()):
             refused.add_metric([cause], count)
-        refused.add_metric(["no_room"], self._calls.turned_away)
+        for refusal in ("draining", "full", "overloaded"):
+            refused.add_metric([refusal], self._calls.turned_away[refusal])
         yield refused
         yield CounterMetricFamily(
             "bridge_refusals_undelayed",
@@ -200,6 +219,22 @@ class _Outbox:
         yield CounterMetricFamily(
             "bridge_outbox_given_up", "Events that were lost or set aside.", state.given_up
         )
+
+
+class _Providers:
+    """Reads at a scrape which providers are tried."""
+
+    def __init__(self, providers: Callable[[], Mapping[str, str]]) -> None:
+        self._providers = providers
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield 1 for each that new calls may try."""
+        up = GaugeMetricFamily(
+            "bridge_provider_up", "1: calls try this provider. 0: it is down.", labels=["provider"]
+        )
+        for name, state in self._providers().items():
+            up.add_metric([name], float(state != "open"))
+        yield up
 
 
 def error_kind(word: str) -> str:

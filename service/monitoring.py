@@ -32,6 +32,7 @@ class Monitoring:
         page: for `/metrics`; None: there is none.
         observers: of the events of all calls.
         watching: what goes on beside the calls, until it is cancelled.
+        observe_lag: of the event loop, in seconds, each of them.
         begin_trace: of a call; None: no call is traced.
         closing: what is to be done after the last call.
     """
@@ -39,6 +40,7 @@ class Monitoring:
     page: MetricsPage | None = None
     observers: tuple[Observer, ...] = ()
     watching: tuple[Callable[[], Awaitable[None]], ...] = ()
+    observe_lag: Callable[[float], None] | None = None
     begin_trace: Callable[[], str] | None = None
     closing: tuple[Callable[[], Awaitable[None]], ...] = ()
 

@@ -7,6 +7,7 @@ let calls end and stop then. Bad input numbers refer to the AudioHook specificat
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -27,6 +28,8 @@ CLOSE_DEADLINE_S = 5.0
 """For the peer's part of a WebSocket close, and for the socket to take what we wrote (80)."""
 LAST_WORDS_S = 15.0
 """The last part of the drain, in which callers hear that they are handed over."""
+TICKS_PER_S = 10
+"""Of uvicorn's own clock."""
 CUT_S = 1.0
 """For the flows of calls that must end now to be told."""
 
@@ -150,9 +153,11 @@ class CallServer(uvicorn.Server):
         calls: LiveCalls,
         drain_s: float,
         further_port: int | None = None,
+        idle: "IdleExit | None" = None,
     ) -> None:
-        """`further_port` is listened on as well."""
+        """`further_port` is listened on as well; `idle` ends a process that nobody needs."""
         super().__init__(config)
+        self._idle = idle
         self._further_port = further_port
         self.has_cut_calls = False
         self._calls = calls
@@ -194,7 +199,16 @@ class CallServer(uvicorn.Server):
         """Look ten times a second whether the drain is over."""
         if self._calls.is_draining and not self.should_exit:
             self._drain_tick(asyncio.get_running_loop().time())
+        elif self._idle and counter % TICKS_PER_S == 0:
+            self._idle_tick(self._idle, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
+
+    def _idle_tick(self, idle: "IdleExit", now: float) -> None:
+        # Whoever asks for /readyz or rings at this moment is a task of the server, too.
+        is_busy = len(self._calls) > 0 or bool(self.server_state.tasks)
+        if idle.is_over(now, is_busy=is_busy):
+            _log.info("nobody needs this process: it ends", extra={"idle_s": idle.after_s})
+            self._calls.drain()
 
     def _drain_tick(self, now: float) -> None:
         if self._drain_began_at is None:
@@ -222,6 +236,28 @@ class CallServer(uvicorn.Server):
         _log.info("ready", extra={"host": host, "port": port})
 
 
+class IdleExit:
+    """Tells when a process has been without calls, and without events to deliver, for long enough.
+
+    Attributes:
+        after_s: how long that is.
+    """
+
+    def __init__(self, after_s: float, has_events: Callable[[], bool]) -> None:
+        """`has_events` tells whether events wait to be delivered."""
+        self.after_s = after_s
+        self._has_events = has_events
+        self._idle_since: float | None = None
+
+    def is_over(self, now: float, *, is_busy: bool) -> bool:
+        """Look at the process; True when it may end."""
+        if is_busy or self._has_events():
+            self._idle_since = None
+            return False
+        self._idle_since = now if self._idle_since is None else self._idle_since
+        return now - self._idle_since >= self.after_s
+
+
 def make_server(
     app: ASGIApp,
     calls: LiveCalls,
@@ -230,6 +266,7 @@ def make_server(
     port: int,
     drain_s: float,
     further_port: int | None = None,
+    idle: IdleExit | None = None,
 ) -> CallServer:
     """Return the server for an application, with all its bounds set; run it with its `bind()`."""
     config = uvicorn.Config(
@@ -247,7 +284,7 @@ def make_server(
         server_header=False,
         lifespan="on",
     )
-    return CallServer(config, calls, drain_s, further_port)
+    return CallServer(config, calls, drain_s, further_port, idle)
 
 
 def _is_utf8(data: bytes) -> bool:

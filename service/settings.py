@@ -16,6 +16,7 @@ LogFormat = Literal["json", "text"]
 LogLevel = Literal["info", "debug", "warning", "error"]
 UnknownBot = Literal["default", "refuse"]
 MetricsMode = Literal["on", "emf", "off"]
+TaskProtectionMode = Literal["off", "ecs"]
 Platform = Literal["", "fly", "ecs"]
 
 # The first of each is the default.
@@ -23,6 +24,7 @@ SPEECH_PROVIDERS: tuple[SpeechProviderName, ...] = ("openai", "azure", "cascade"
 LOG_FORMATS: tuple[LogFormat, ...] = ("json", "text")
 LOG_LEVELS: tuple[LogLevel, ...] = ("info", "debug", "warning", "error")
 METRICS: tuple[MetricsMode, ...] = ("on", "emf", "off")
+TASK_PROTECTION: tuple[TaskProtectionMode, ...] = ("off", "ecs")
 UNKNOWN_BOT: tuple[UnknownBot, ...] = ("default", "refuse")
 VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse",
@@ -109,9 +111,13 @@ class Settings:
     genesys_client_secret: str = field(repr=False)
 
     max_calls: int
+    max_loop_lag_s: float
     max_call_s: float
     budget_usd: float
     drain_s: float
+    idle_exit_s: float
+    task_protection: TaskProtectionMode
+    ecs_agent_uri: str
 
     @classmethod
     def from_env(
@@ -150,6 +156,12 @@ class _Realtime(TypedDict):
     azure_openai_api_key: str
     azure_openai_api_key_secret: str
     azure_openai_deployment: str
+
+
+class _Fleet(TypedDict):
+    idle_exit_s: float
+    task_protection: TaskProtectionMode
+    ecs_agent_uri: str
 
 
 class _Cascade(TypedDict):
@@ -194,9 +206,11 @@ class _Reader(Variables):
             genesys_client_id=self._text("GENESYS_CLIENT_ID", ""),
             genesys_client_secret=self._text("GENESYS_CLIENT_SECRET", ""),
             max_calls=self._integer("MAX_CALLS", 100, 1, 10_000),
+            max_loop_lag_s=self._integer("MAX_LOOP_LAG_MS", 250, 0, 60_000) / 1_000,
             max_call_s=self._integer("MAX_CALL_SECONDS", 840, 10, 86_400),
             budget_usd=self._usd("CALL_BUDGET_USD", 1_000.0),
             drain_s=self._integer("DRAIN_SECONDS", 110, 0, 86_400),
+            **self._read_fleet(),
         )
         self._check_together(settings)
         return settings
@@ -227,6 +241,13 @@ class _Reader(Variables):
             "tts_model": self._text("TTS_MODEL", ""),
         }
 
+    def _read_fleet(self) -> _Fleet:
+        return {
+            "idle_exit_s": self._integer("IDLE_EXIT_SECONDS", 0, 0, 86_400),
+            "task_protection": self._choice("TASK_PROTECTION", TASK_PROTECTION),
+            "ecs_agent_uri": self._url("ECS_AGENT_URI", "", HTTP),
+        }
+
     def _is_traced(self) -> bool:
         """True when OpenTelemetry's own variables, which its SDK reads, say where traces go."""
         is_off = self._flag("OTEL_SDK_DISABLED")
@@ -255,6 +276,10 @@ class _Reader(Variables):
             for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY")
             if name in self._env and f"{name}_SECRET" in self._env
         )
+        if settings.task_protection == "ecs" and not settings.ecs_agent_uri:
+            self.problems.append(
+                "TASK_PROTECTION: ecs needs ECS_AGENT_URI, which ECS itself sets in its tasks"
+            )
         scheme, _, queue_url = settings.events_url.partition(":")
         if scheme == "sqs" and queue_url and not is_url(queue_url, HTTP):
             self._expect("EVENTS_URL", "sqs:https://… with the queue's address", "sqs:...")

@@ -258,12 +258,13 @@ def make_monitoring(
     calls: LiveCalls,
     gate: GateCounts,
     events: EventSink,
+    speech: "FallbackProvider",
     wall_clock: Callable[[], datetime],
 ) -> Monitoring:
     """Return what watches the service from the side."""
     monitoring = Monitoring()
     if settings.metrics != "off":
-        monitoring = _metrics(settings, calls, gate, events, wall_clock)
+        monitoring = _metrics(settings, calls, gate, events, speech, wall_clock)
     if settings.is_traced:
         monitoring = _traced(monitoring, wall_clock)
     return monitoring
@@ -274,17 +275,26 @@ def _metrics(
     calls: LiveCalls,
     gate: GateCounts,
     events: EventSink,
+    speech: "FallbackProvider",
     wall_clock: Callable[[], datetime],
 ) -> Monitoring:
-    from service.loop_lag import LoopLag
     from service.metrics import Metrics
 
-    metrics = Metrics(calls, gate, events.waiting, wall_clock)
-    watching: list[Callable[[], Awaitable[None]]] = [LoopLag(metrics.lag.observe).watch]
+    metrics = Metrics(calls, gate, events.waiting, speech.states, wall_clock)
+    watching: list[Callable[[], Awaitable[None]]] = []
     if settings.metrics == "emf":
         watching.append(functools.partial(log_active_calls, calls, wall_clock))
     page = MetricsPage(metrics.page, settings.metrics_port)
-    return Monitoring(page, (metrics.observe,), tuple(watching))
+    return Monitoring(page, (metrics.observe,), tuple(watching), metrics.lag.observe)
+
+
+def make_protection(settings: Settings, calls: LiveCalls) -> list[Callable[[], Awaitable[None]]]:
+    """Return what keeps the platform from stopping a machine with calls on it."""
+    if settings.task_protection == "off":
+        return []
+    from service.task_protection import TaskProtection
+
+    return [TaskProtection(settings.ecs_agent_uri, lambda: len(calls) > 0).watch]
 
 
 def _traced(monitoring: Monitoring, wall_clock: Callable[[], datetime]) -> Monitoring:

@@ -90,3 +90,19 @@ def test_calls_that_are_left_are_cut():
         calls.cut()
 
     assert live.was_cut
+
+
+def test_why_there_is_no_room_is_told():
+    lag = [False]
+    calls = LiveCalls(max_calls=2, is_overloaded=lambda: lag[0])
+
+    lag[0] = True
+    assert calls.refusal() is None  # what is slow without calls is the start
+    with calls.serving(session(Call())):
+        assert calls.refusal() == "overloaded"
+        lag[0] = False
+        assert calls.refusal() is None
+        with calls.serving(session(Call())):
+            assert calls.refusal() == "full"
+        calls.drain()
+        assert calls.refusal() == "draining"

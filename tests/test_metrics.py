@@ -2,9 +2,10 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.call_events import AnswerLatency, CallEvent, TurnData
+from service.call_events import AnswerLatency, CallEndedData, CallEvent, Connection, TurnData
 from service.gate import GateCounts
 from service.live_calls import LiveCalls
 from service.metrics import ERROR_CLASSES, ERROR_KINDS, Metrics, error_kind
@@ -37,6 +38,9 @@ class Page:
         return self._values[(f"bridge_{name}", *sorted(pairs))]
 
 
+STATES = {"openai": "open", "cascade": "half_open"}
+
+
 def metrics_of(
     *events: CallEvent,
     gate: GateCounts | None = None,
@@ -44,7 +48,9 @@ def metrics_of(
     outbox: OutboxState | None = None,
 ) -> Metrics:
     outbox = outbox or OutboxState()
-    metrics = Metrics(LiveCalls(max_calls), gate or GateCounts(), lambda: outbox, lambda: NOW)
+    metrics = Metrics(
+        LiveCalls(max_calls), gate or GateCounts(), lambda: outbox, lambda: STATES, lambda: NOW
+    )
     for event in events:
         metrics.observe(event)
     return metrics
@@ -111,7 +117,7 @@ def test_state_of_the_process_is_read_when_asked():
 
     assert (before["upgrades_admitted_total"], Page(metrics)["upgrades_admitted_total"]) == (3, 4)
     assert before['upgrades_refused_total{cause="bad_signature"}'] == 2
-    assert before['upgrades_refused_total{cause="no_room"}'] == 0
+    assert before['upgrades_refused_total{cause="full"}'] == 0
     assert before["refusals_undelayed_total"] == 1
     assert (before["calls_live"], before["calls_max"], before["draining"]) == (0, 7, 0)
     assert before['event_loop_lag_seconds_bucket{le="0.05"}'] == 1
@@ -162,3 +168,22 @@ def test_outbox_tells_what_it_has_not_delivered():
 @pytest.mark.parametrize("oldest_at", [None, NOW + timedelta(seconds=5)])
 def test_outbox_without_an_old_event_shows_no_age(oldest_at: datetime | None):
     assert Page(metrics_of(outbox=OutboxState(0, oldest_at)))["outbox_oldest_seconds"] == 0
+
+
+def test_providers_are_shown_and_counted_by_their_names():
+    assert isinstance(ENDED.data, CallEndedData)
+    data = structs.replace(
+        ENDED.data,
+        connections=(
+            Connection(provider="openai", model="m", ready_ms=1),
+            Connection(provider="openai", model="m", ready_ms=2, after="closed_1011"),
+            Connection(provider="openai", model="m", ready_ms=3),
+            Connection(provider="cascade", model="m", ready_ms=4, after="http_503"),
+        ),
+    )
+    page = Page(metrics_of(structs.replace(ENDED, data=data)))
+
+    assert page['provider_up{provider="openai"}'] == 0
+    assert page['provider_up{provider="cascade"}'] == 1
+    assert page['conversations_lost_total{provider="openai"}'] == 2
+    assert page['provider_switches_total{to="cascade"}'] == 1

@@ -6,8 +6,9 @@ Source: Realtime specification, 11.
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,12 +60,17 @@ class Link:
 class FallbackProvider:
     """Opens conversations that outlive what carries them."""
 
-    def __init__(self, links: Sequence[Link]) -> None:
-        """Take the providers in the order in which they are tried; at least one."""
-        self.links = tuple(links)
+    def __init__(self, links: Sequence[Link], clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the providers in the order in which they are tried; at least one.
 
-    def states(self, now: float) -> dict[str, BreakerState]:
-        """Return by name whether each provider is tried at `now` (monotonic seconds)."""
+        `clock` is that of the event loops in which calls run.
+        """
+        self.links = tuple(links)
+        self._clock = clock
+
+    def states(self) -> dict[str, BreakerState]:
+        """Return by name whether each provider is tried now."""
+        now = self._clock()
         return {link.name: link.breaker.state(now) for link in self.links}
 
     async def connect(self, bot: Bot) -> "FallbackSession":

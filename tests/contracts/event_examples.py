@@ -133,7 +133,7 @@ ENDED = CallEvent(
         connections=(
             Connection(provider="openai", model="gpt-realtime-2.1", ready_ms=420),
             Connection(
-                provider="openai", model="gpt-realtime-2.1", ready_ms=25_310, after="closed_1011"
+                provider="cascade", model="cascade/small", ready_ms=25_310, after="closed_1011"
             ),
         ),
         transport=Transport(

@@ -150,7 +150,7 @@ def test_the_service_starts_with_this_environment():
 
 def test_every_variable_is_a_setting_of_the_service():
     page = (ROOT / ".env.example").read_text(encoding="utf-8")
-    known = set(re.findall(r"^([A-Z_]+)=", page, re.MULTILINE)) | {"IDLE_EXIT_SECONDS"}
+    known = set(re.findall(r"^([A-Z_]+)=", page, re.MULTILINE))
 
     assert FLY.env.keys() - known == set()
 

@@ -314,7 +314,9 @@ async def bridge(
             wall_clock=unix_now,
             knows_bot=bots.knows if refuses_unknown_bots else None,
         )
-        app = create_app(gate=gate, calls=calls, services=services, providers=("openai",))
+        app = create_app(
+            gate=gate, calls=calls, services=services, providers=lambda: {"openai": "closed"}
+        )
         server = make_server(app, calls, host="127.0.0.1", port=0, drain_s=drain_s)
         async with asyncio.TaskGroup() as group:
             # Not `serve`, which takes the signals of the process: only one server can have them.

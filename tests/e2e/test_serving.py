@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -20,7 +21,7 @@ from scripts.emulators.genesys import CallReport, CallSetup, GenesysCall, play_c
 from scripts.emulators.realtime import RealtimeEmulator
 from scripts.service_process import ROOT, ServiceFailed, ServiceProcess, running_service
 from tests.e2e.bridge import API_KEY, CLIENT_SECRET, MODEL_KEY, SHOUT, SMALL_TALK
-from tests.e2e.quick_calls import PROMPT, greeted
+from tests.e2e.quick_calls import PROMPT, greeted, say
 from tests.e2e.raw_http import UPGRADE, Answer, ask, request, signed
 
 T = TypeVar("T")
@@ -188,7 +189,7 @@ def test_health_says_what_the_process_can_do():
         "draining": False,
         "calls": 0,
         "max_calls": 1,
-        "providers": ["openai"],
+        "providers": {"openai": "closed"},
     }
     assert full == empty | {"ready": False, "calls": 1}
 
@@ -491,3 +492,85 @@ def test_what_the_start_does_not_need_is_not_imported(settings: dict[str, str]):
     )
 
     assert found.stdout.strip() == "[]"
+
+
+# A fleet.
+
+
+def test_a_process_that_nobody_needs_ends_by_itself_but_never_with_a_call():
+    async def scenario() -> tuple[float, int, CallReport]:
+        loop = asyncio.get_running_loop()
+        async with serving(IDLE_EXIT_SECONDS="1") as service:
+
+            async def script(call: GenesysCall) -> None:
+                await greeted(call)
+                await call.sleep(2.5)  # longer than the process would wait without a call
+                await say(call)
+
+            report = await play_call(setup_for(service), script)
+            ended_s = loop.time()
+            exit_code = await service.ended(10)
+            return loop.time() - ended_s, exit_code, report
+
+    after_s, exit_code, report = run(scenario())
+
+    assert exit_code == 0
+    assert 0.9 <= after_s < 6
+    assert report.failure is None
+    assert len(report.response_latencies_ms) == 1
+
+
+def test_twenty_calls_outlive_the_signal_and_end_as_their_callers_like():
+    async def scenario() -> tuple[list[CallReport], int, list[dict[str, Any]]]:
+        async with serving() as service:
+            greeted_calls = 0
+
+            async def script(call: GenesysCall) -> None:
+                nonlocal greeted_calls
+                await greeted(call)
+                greeted_calls += 1
+                while greeted_calls < 20:
+                    await call.sleep(0.05)
+                if service.process.returncode is None and greeted_calls == 20:
+                    greeted_calls += 1
+                    terminate(service)
+                await call.sleep(0.5)
+                await say(call)
+
+            calls = (play_call(setup_for(service), script) for _ in range(20))
+            reports = await asyncio.gather(*calls)
+            return reports, await service.ended(20), service.log
+
+    reports, exit_code, log = run(scenario())
+
+    assert exit_code == 0
+    assert [report.failure for report in reports] == [None] * 20
+    assert [report.violations for report in reports] == [[]] * 20
+    assert all(report.response_latencies_ms for report in reports)
+    assert sum(line["message"] == "call ended" for line in log) == 20
+
+
+def test_calls_that_are_too_many_are_refused_at_once_and_the_others_do_not_notice():
+    async def scenario() -> tuple[CallReport, list[float], list[Answer]]:
+        loop = asyncio.get_running_loop()
+        waits: list[float] = []
+        refusals: list[Answer] = []
+        async with serving(MAX_CALLS="1") as service:
+
+            async def script(call: GenesysCall) -> None:
+                await greeted(call)
+                for _ in range(20):
+                    began = loop.time()
+                    refusals.append(await ring(service))
+                    waits.append(loop.time() - began)
+                await say(call)
+
+            return await play_call(setup_for(service), script), waits, refusals
+
+    report, waits, refusals = run(scenario())
+
+    assert {answer.status for answer in refusals} == {503}
+    assert statistics.median(waits) < 0.25
+    assert max(report.rtts_ms) < 250
+    assert report.violations == []
+    assert len(report.response_latencies_ms) == 1

@@ -531,10 +531,10 @@ def test_states_tell_which_provider_is_tried():
     first, second = Provider(FATAL), Provider()
 
     async def play() -> None:
-        chain = FallbackProvider([Link("openai", first), Link("cascade", second)])
+        chain = FallbackProvider([Link("openai", first), Link("cascade", second)], lambda: 0.0)
         session = await chain.connect(PLAIN_BOT)
         await session.aclose()
-        assert chain.states(0.0) == {"openai": "open", "cascade": "closed"}
+        assert chain.states() == {"openai": "open", "cascade": "closed"}
         again = await chain.connect(PLAIN_BOT)
         await again.aclose()
         assert (len(first.tried_at), len(second.tried_at)) == (1, 2)
