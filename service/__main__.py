@@ -123,6 +123,7 @@ def _make_services(
         events=ObservedSink(events, *monitoring.observers),
         max_call_s=settings.max_call_s,
         budget_usd=settings.budget_usd,
+        budget_model=settings.budget_model,
         recordings=wiring.make_recordings(settings),
         begin_trace=monitoring.begin_trace,
         clock=time.monotonic,

@@ -14,7 +14,7 @@ from typing import assert_never
 from service.alarm import Alarm
 from service.audiohook import messages as hook
 from service.bots.port import Bot, BotService
-from service.budget import WARNING, Budget
+from service.budget import WARNING, Budget, Verdict
 from service.call_events import EndReason
 from service.commands import Commands, Stage
 from service.conversation import Conversation
@@ -250,7 +250,8 @@ class Agent:
         await self._watchdog.on_time(now, self._stage.language)
         if self._conversation.session is None:
             return
-        self._mind_budget(now)
+        if verdict := self._budget.review(self._turns.receipt):
+            await self._mind_budget(verdict, now)
         if self._has_news:
             await self._pass_on_news(now)
         if self._succession.due_in_s(now) <= 0:
@@ -307,16 +308,16 @@ class Agent:
         last_words = self.bot.farewell if is_goodbye else self.bot.handover
         await self._conversation.say(last_words, may_use_tools=False)
 
-    def _mind_budget(self, now: float) -> None:
-        match self._budget.review(self._turns.receipt):
+    async def _mind_budget(self, verdict: Verdict, now: float) -> None:
+        match verdict:
+            case "cheaper":
+                await self._conversation.use_model(self._budget.cheaper_model)
             case "warn":
                 _log.warning("the call is near its budget")
                 self._conversation.note(WARNING)
             case "over":
                 self.outputs.note_transfer(reason="budget")
                 self._ending.begin("budget", now)
-            case _:
-                pass
 
     async def _mind_manners(self, due: str | GiveUp, now: float) -> None:
         if isinstance(due, str):

@@ -1,5 +1,7 @@
 """What one call may cost: near the limit the model is told to be brief, at the limit it ends.
 
+Or the call goes on with a cheaper model, and ends at twice the limit.
+
 Pure. A model without a price cannot be limited by it; the receipt says so.
 """
 
@@ -19,18 +21,27 @@ WARNING = (
 UNPRICED = "budget_unpriced"
 
 
+Verdict = Literal["cheaper", "warn", "over"]
+
+
 class Budget:
     """Follows the cost of one call by list prices."""
 
-    def __init__(self, limit_usd: float, prices: Callable[[], PriceTable]) -> None:
-        """Limit a call to `limit_usd`, 0 for any cost; `prices` is asked when money is spent."""
+    def __init__(
+        self, limit_usd: float, prices: Callable[[], PriceTable], cheaper_model: str = ""
+    ) -> None:
+        """Limit a call to `limit_usd`, 0 for any cost; `prices` is asked when money is spent.
+
+        With a `cheaper_model` the call goes on with it at the limit, and ends at twice the limit.
+        """
+        self.cheaper_model = cheaper_model
         self._limit_usd = limit_usd or math.inf
         self._prices = prices
         self._reports = 0
-        self._was_warned = self._is_unpriced = False
+        self._was_warned = self._is_unpriced = self._is_cheaper = False
 
-    def review(self, receipt: Receipt) -> Literal["warn", "over"] | None:
-        """Return what is to be done now; `warn` once."""
+    def review(self, receipt: Receipt) -> Verdict | None:
+        """Return what is to be done now; `cheaper` and `warn` once each."""
         if self._limit_usd == math.inf or receipt.usage_reports == self._reports:
             return None
         self._reports = receipt.usage_reports
@@ -40,9 +51,16 @@ class Budget:
                 self._is_unpriced = True
                 receipt.add_error(UNPRICED)
             return None
-        if spent_usd >= self._limit_usd:
+        return self._judge(spent_usd)
+
+    def _judge(self, spent_usd: float) -> Verdict | None:
+        ends_at_usd = self._limit_usd * (2 if self.cheaper_model else 1)
+        if spent_usd >= ends_at_usd:
             return "over"
-        if spent_usd >= WARN_AT * self._limit_usd and not self._was_warned:
+        if self.cheaper_model and not self._is_cheaper and spent_usd >= self._limit_usd:
+            self._is_cheaper = True
+            return "cheaper"
+        if spent_usd >= ends_at_usd - (1 - WARN_AT) * self._limit_usd and not self._was_warned:
             self._was_warned = True
             return "warn"
         return None

@@ -64,6 +64,11 @@ class Conversation:
         if self.session:
             await self.session.abandon_calls(but=but)
 
+    async def use_model(self, model: str) -> None:
+        """Go on with another model when nobody speaks."""
+        if self.session:
+            await self.session.use_model(model)
+
     async def forget_caller(self) -> None:
         """Drop the caller's unfinished turn."""
         self.is_caller_speaking = False

@@ -7,7 +7,7 @@ Source: Realtime specification, 3.1, 3.3 (prices) and 13 (cached tokens are a pa
 """
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -144,6 +144,37 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ),
             price_date=min((found.date for found in (price, only) if found), default=None),
         )
+
+    def cost_of_all(
+        self, usages: Mapping[str, Usage], *, transcription_models: Sequence[str] = ()
+    ) -> Cost:
+        """Return what a call costs that had several speech models; `usages` by model, one at least.
+
+        Sums are those of `cost_of`: null where one of the models has no price for a part.
+        """
+        costs = [
+            self.cost_of(model, usage, transcription_models=transcription_models)
+            for model, usage in usages.items()
+        ]
+        if len(costs) == 1:
+            return costs[0]
+        names = [name for name in CostParts.__struct_fields__ if name != "input_image"]
+        images = [cost.parts.input_image for cost in costs]
+        told = [image for image in images if image is not msgspec.UNSET]
+        return Cost(
+            total=_sum([cost.total for cost in costs]),
+            parts=CostParts(
+                **{name: _sum([getattr(cost.parts, name) for cost in costs]) for name in names},
+                input_image=_sum(told) if told else msgspec.UNSET,
+            ),
+            unpriced=tuple(dict.fromkeys(name for cost in costs for name in cost.unpriced)),
+            price_date=min((cost.price_date for cost in costs if cost.price_date), default=None),
+        )
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return round(sum(known), 6) if len(known) == len(amounts) else None
 
 
 def _speech_parts(price: SpeechPrice | None, used: SpeechUse) -> dict[str, Decimal | None]:

@@ -85,6 +85,7 @@ class Receipt:
     barge_ins: list[BargeIn] = field(default_factory=list)
     usage: Counter[str] = field(default_factory=Counter)
     usage_reports: int = 0
+    _usages: dict[str, Counter[str]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     frames_out: int = 0
     bytes_out: int = 0
@@ -108,6 +109,7 @@ class Receipt:
     def add_usage(self, counts: Mapping[str, float]) -> None:
         """Add a report of what was used."""
         self.usage.update(counts)
+        self._usages.setdefault(self.model, Counter()).update(counts)
         self.usage_reports += 1
 
     def add_error(self, word: str) -> bool:
@@ -204,9 +206,8 @@ class Receipt:
 
     def cost(self, prices: PriceTable) -> Cost:
         """Return what the call has cost so far."""
-        return prices.cost_of(
-            self.model, self.usage, transcription_models=self.transcription_models
-        )
+        usages = self._usages or {self.model: self.usage}
+        return prices.cost_of_all(usages, transcription_models=self.transcription_models)
 
     def _waits(self) -> _Waits:
         return {

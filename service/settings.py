@@ -114,6 +114,7 @@ class Settings:
     max_loop_lag_s: float
     max_call_s: float
     budget_usd: float
+    budget_model: str
     drain_s: float
     idle_exit_s: float
     task_protection: TaskProtectionMode
@@ -209,6 +210,7 @@ class _Reader(Variables):
             max_loop_lag_s=self._integer("MAX_LOOP_LAG_MS", 250, 0, 60_000) / 1_000,
             max_call_s=self._integer("MAX_CALL_SECONDS", 840, 10, 86_400),
             budget_usd=self._usd("CALL_BUDGET_USD", 1_000.0),
+            budget_model=self._text("CALL_BUDGET_MODEL", ""),
             drain_s=self._integer("DRAIN_SECONDS", 110, 0, 86_400),
             **self._read_fleet(),
         )

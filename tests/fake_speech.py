@@ -72,6 +72,9 @@ class FakeSession:
         self.deeds.append("change_bot")
         self.bots.append(bot)
 
+    async def use_model(self, model: str) -> None:
+        self.deeds.append(f"use {model}")
+
     async def forget_caller(self) -> None:
         self.deeds.append("forget_caller")
         self.forgotten += 1

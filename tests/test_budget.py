@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from service.budget import UNPRICED, WARNING, Budget
+from service.call_events import Connection
 from service.prices import PriceTable
 from service.receipt import Receipt
 from service.speech import port as speech
@@ -105,4 +106,39 @@ def test_a_cheap_call_hears_nothing_of_its_budget(usd: float):
     scene = play(script, PLAIN_BOT, budget_usd=1.0)
 
     assert WARNING not in told(scene)
+    assert not scene.ending.is_under_way
+
+
+def test_a_cheaper_model_goes_on_and_the_call_ends_at_twice_the_limit():
+    budget, receipt = Budget(1.0, lambda: PRICES, "mini"), Receipt(model=MODEL)
+    said = []
+    for usd in (0.9, 0.2, 0.3, 0.5, 0.2):
+        receipt.add_usage(spoken(round(usd / USD_PER_TOKEN)))
+        said.append(budget.review(receipt))
+    assert said == [None, "cheaper", None, "warn", "over"]
+
+
+def test_each_model_is_paid_for_what_it_said():
+    receipt = Receipt(model=MODEL)
+    receipt.add_usage(spoken(round(1.0 / USD_PER_TOKEN)))
+    receipt.connected(Connection(provider="openai", model="gpt-realtime-2.1-mini", ready_ms=9))
+    receipt.add_usage(spoken(round(1.0 / USD_PER_TOKEN)))
+    mini = float(PRICES.speech["gpt-realtime-2.1-mini"].audio_out or 0) / 1e6 / USD_PER_TOKEN
+    cost = receipt.cost(PRICES)
+    assert cost.total == pytest.approx(1.0 + mini, abs=1e-4)
+    assert cost.parts.output_audio == cost.total
+    receipt.connected(Connection(provider="cascade", model="cascade/x", ready_ms=9))
+    receipt.add_usage({"cascade.llm.output_tokens": 5})
+    assert receipt.cost(PRICES).total is None
+    assert receipt.cost(PRICES).unpriced == ("cascade/x",)
+
+
+def test_the_conversation_is_told_to_go_on_with_the_cheaper_model():
+    async def script(scene: Scene) -> None:
+        scene.budget.cheaper_model = "mini"
+        await spend(scene, 1.2)
+
+    scene = play(script, budget_usd=1.0)
+
+    assert "use mini" in scene.session.deeds
     assert not scene.ending.is_under_way

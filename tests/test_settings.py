@@ -34,6 +34,7 @@ def problems(**changes: str) -> list[str]:
         ("log_level", "info"),
         ("speech_providers", ("openai",)),
         ("max_loop_lag_s", 0.25),
+        ("budget_model", ""),
         ("idle_exit_s", 0),
         ("task_protection", "off"),
         ("openai_api_key_secret", ""),

@@ -109,6 +109,9 @@ class CascadeSession:
         self._rules.change_bot(bot)
         self._follow()
 
+    async def use_model(self, model: str) -> None:
+        """Do nothing: a conversation keeps its model. A chain makes another conversation."""
+
     async def forget_caller(self) -> None:
         """Drop the caller's unfinished turn."""
         self._rules.forget_caller()

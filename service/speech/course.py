@@ -77,13 +77,13 @@ class Course:
         self._open_calls: set[str] = set()
         self._open_words: set[str] = set()
         self._alias: dict[str, str] = {}
-        self._was_stopped = False
+        self._was_stopped = self._is_answering = False
         self._answer_bytes = 0
 
     @property
     def is_idle(self) -> bool:
         """True while nobody speaks and nothing is owed."""
-        busy = self._speaking or self._unanswered or self._mid or self.resuming
+        busy = self._speaking or self._unanswered or self._is_answering or self.resuming
         return not (busy or self._owed or self._open_calls)
 
     @property
@@ -119,7 +119,7 @@ class Course:
                 self._open_calls.add(event.call_id)
             case AgentTurnDone():
                 self._answered()
-                self._mid = ""
+                self._mid, self._is_answering = "", False
             case BotChanged():
                 self.bot = self._accepted_bot if event.was_refused else self.bot
                 self._accepted_bot = self.bot
@@ -134,7 +134,7 @@ class Course:
         if self._unanswered or self._owed:
             self._answered()
         self._answer_bytes = len(event.pcmu) + (self._answer_bytes if self._mid else 0)
-        self._mid = event.item_id
+        self._mid, self._is_answering = event.item_id, True
         self.memory.take(event)
         return event
 
@@ -191,6 +191,13 @@ class Course:
         """Note who is to speak from now on."""
         self.bot = bot
 
+    def use_model(self, model: str) -> None:
+        """Let whoever speaks do so by another model from the next conversation on."""
+        changed = replace(self.bot, model=model)
+        if self._accepted_bot is self.bot:
+            self._accepted_bot = changed
+        self.bot = changed
+
     def answer(self, call_id: str, output: str, then_say: str) -> None:
         """Note the result of a function."""
         self.memory.add_result(call_id, output)
@@ -211,7 +218,7 @@ class Course:
 
     def cut(self, heard: Sequence[HeardItem]) -> list[HeardItem]:
         """Note what was heard before the agent was stopped; return what the provider knows of."""
-        self._mid = ""
+        self._mid, self._is_answering = "", False
         self.memory.cut(heard)
         start = len(self.prefix)
         return [
@@ -263,7 +270,7 @@ class Course:
             else:
                 then = self._owed or (Owed(GO_ON) if self._mid else None)
                 then = Owed(ANSWER) if then == Owed() else then
-        self._mid = ""
+        self._mid, self._is_answering = "", False
         self._base = self.ring.unheard_from
         if self._generation < 2:
             return Resumption([], then)

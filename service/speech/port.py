@@ -264,6 +264,13 @@ class SpeechSession(Protocol):
         """
         ...
 
+    async def use_model(self, model: str) -> None:
+        """Go on with another model of the same provider, as soon as nobody speaks.
+
+        A conversation that cannot do that goes on as it is.
+        """
+        ...
+
     async def forget_caller(self) -> None:
         """Drop what the caller is saying at this moment: the line was paused for secrecy."""
         ...

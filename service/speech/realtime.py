@@ -172,6 +172,9 @@ class RealtimeSession:
         self._rules.change_bot(bot)
         await self._flush()
 
+    async def use_model(self, model: str) -> None:
+        """Do nothing: a conversation keeps its model. A chain makes another conversation."""
+
     async def forget_caller(self) -> None:
         """Clear what the server has of the caller's unfinished turn."""
         self._rules.forget_caller(self._clock())

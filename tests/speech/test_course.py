@@ -49,6 +49,8 @@ def test_what_is_owed_is_paid_by_speech_or_by_silence():
     assert not greeted.is_idle
     greeted.take(AgentAudio("a", b"x"))
     greeted.take(AgentAudioDone("a"))
+    assert not greeted.is_idle
+    greeted.take(AgentTurnDone())
     assert greeted.is_idle
     silent = course()
     silent.owe(Owed("Greet."))
