@@ -44,6 +44,8 @@ _NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
 }  # fmt: skip
 POLLY = "aws-polly"
 """Scheme of `TTS_BASE_URL`: a region of AWS follows, and `TTS_MODEL` is engine and voice."""
+BEDROCK = "aws-bedrock"
+"""Scheme of `LLM_BASE_URL`: a region follows; `LLM_MODEL` is a model or an inference profile."""
 AWS_SECRETS = "aws-secretsmanager"
 """Scheme of secrets: the name or ARN of one follows."""
 _FAR = (f"{AWS_SECRETS}:NAME",)
@@ -235,7 +237,7 @@ class _Reader(Variables):
             "asr_base_url": self._url("ASR_BASE_URL", "", HTTP),
             "asr_api_key": self._text("ASR_API_KEY", ""),
             "asr_model": self._text("ASR_MODEL", ""),
-            "llm_base_url": self._url("LLM_BASE_URL", "", HTTP),
+            "llm_base_url": self._url("LLM_BASE_URL", "", (*HTTP, BEDROCK)),
             "llm_api_key": self._text("LLM_API_KEY", ""),
             "llm_model": self._text("LLM_MODEL", ""),
             "tts_base_url": self._url("TTS_BASE_URL", "", (*HTTP, POLLY)),

@@ -19,7 +19,7 @@ from service.monitoring import MetricsPage, Monitoring, log_active_calls
 from service.outbox.port import EventPublisher, EventSink
 from service.recordings import OWN, Recordings, RecordingsError, read_recordings
 from service.secrets.port import KeySource, SecretReader, SecretsError
-from service.settings import AWS_SECRETS, POLLY, VOICES, Settings
+from service.settings import AWS_SECRETS, BEDROCK, POLLY, VOICES, Settings
 from service.speech.port import SpeechProvider
 from service.tools.port import ToolKind
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.secrets.cache import CachedClientSecrets, CachedSecret
     from service.secrets.env import EnvSecrets
     from service.secrets.file import FileSecrets
-    from service.speech.cascade_parts import Synthesizer
+    from service.speech.cascade_parts import ChatModel, Synthesizer
     from service.speech.fallback import FallbackProvider
 
 CATALOG = Path(__file__).parent / "bots" / "catalog"
@@ -145,18 +145,29 @@ def make_cascade(settings: Settings) -> SpeechProvider:
 
     def parts() -> Parts:
         from service.speech.asr import HttpTranscriber
-        from service.speech.llm import HttpChatModel
         from service.speech.web import Web
 
         asr = Address(settings.asr_base_url, settings.asr_api_key)
-        llm = Address(settings.llm_base_url, settings.llm_api_key)
-        return Parts(
-            HttpTranscriber(Web("asr", asr), settings.asr_model),
-            HttpChatModel(Web("llm", llm), settings.llm_model),
-            _make_voice(settings),
-        )
+        ears = HttpTranscriber(Web("asr", asr), settings.asr_model)
+        return Parts(ears, _make_mind(settings), _make_voice(settings))
 
     return CascadeProvider(parts)
+
+
+def _make_mind(settings: Settings) -> "ChatModel":
+    """Return the chat model of the cascade; boto3 is imported if it needs it."""
+    scheme, _, place = settings.llm_base_url.partition("://")
+    if scheme == BEDROCK:
+        from service.aws_session import make_session
+        from service.speech.llm_bedrock import BedrockChatModel
+
+        return BedrockChatModel(make_session(place, settings.aws_role_arn), settings.llm_model)
+    from service.speech.cascade_parts import Address
+    from service.speech.llm import HttpChatModel
+    from service.speech.web import Web
+
+    address = Address(settings.llm_base_url, settings.llm_api_key)
+    return HttpChatModel(Web("llm", address), settings.llm_model)
 
 
 def _make_voice(settings: Settings) -> "Synthesizer":
