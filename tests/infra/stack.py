@@ -104,6 +104,7 @@ class _Monitor(mocks.MockMonitor):  # type: ignore[misc]  # where there is no Pu
         super().__init__(None)
         self._provider = provider
         self._lock = threading.Lock()
+        self._urns: set[str] = set()
         self.stack = Stack()
 
     def RegisterResource(self, request: Any) -> Any:
@@ -117,6 +118,8 @@ class _Monitor(mocks.MockMonitor):  # type: ignore[misc]  # where there is no Pu
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == "pulumi:pulumi:Stack":
             return resource_pb2.RegisterResourceResponse(urn=urn)
+        assert urn not in self._urns, f"two resources are {urn}"
+        self._urns.add(urn)
         raw = MessageToDict(request.object)
         inputs = _plain(raw)
         self.stack.resources.append(
