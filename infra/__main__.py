@@ -21,8 +21,9 @@ def main() -> None:
     secrets = Secrets("secrets", settings)
     functions = Functions("functions", events, settings)
     analytics = Analytics("analytics", events, settings)
-    identity = Identity("identity", events, secrets, settings)
     fargate = Fargate(events, secrets, settings, settings.fargate) if settings.fargate else None
+    registry = fargate.registry if fargate else None
+    identity = Identity("identity", events, secrets, registry, settings)
     Alarms("alarms", events, functions, fargate, settings)
     Dashboard("dashboard", events, functions, fargate, settings)
     export(settings, events, secrets, analytics, identity, fargate)

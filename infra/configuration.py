@@ -106,7 +106,12 @@ class Configuration:
         return tuple(values)
 
     def environment(self, name: str) -> Mapping[str, str]:
-        """Return texts by names of environment variables, empty where none are given."""
+        """Return texts by names of environment variables, empty where none are given.
+
+        They are readable in the task's definition, so none may be secret.
+        """
+        if store.is_config_secret(f"{self._config.name}:{name}"):
+            self.mistake(f"Keep secrets out of {name}: name them in secretEnvironment by ARN.")
         values = self._json(name, {})
         if not isinstance(values, dict) or not all(
             re.fullmatch(r"[A-Z][A-Z0-9_]*", key) and isinstance(value, str | int)

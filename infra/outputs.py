@@ -32,8 +32,10 @@ def export(
     bridge = bridge_environment(events, secrets, settings)
     if identity.fly_role:
         pulumi.export("flyEnv", bridge | {"AWS_ROLE_ARN": identity.fly_role.arn})
-    if identity.deploy_role:
-        pulumi.export("githubDeployRoleArn", identity.deploy_role.arn)
+    for use in ("deploy", "preview", "push"):
+        role = getattr(identity, f"{use}_role")
+        if role:
+            pulumi.export(f"github{use.capitalize()}RoleArn", role.arn)
     if fargate:
         _export_fargate(fargate)
 

@@ -19,6 +19,7 @@ LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
 MEMORY_OF_CPU = {256: (512, 2048), 512: (1024, 4096), 1024: (2048, 8192)}
 """Smallest and largest MiB for each CPU size of Fargate. Source: ECS task size table."""
 IMAGE = re.compile(r".+@sha256:[0-9a-f]{64}")
+SECRET = re.compile(r"arn:aws:secretsmanager:[\w-]+:\d+:secret:.+")
 WAKE_TOKEN_CHARACTERS = 32
 """At least; `openssl rand -hex 16` makes as many."""
 
@@ -31,7 +32,8 @@ class FargateSettings:
 
     `image`: with its digest; None until one was pushed. `vpc_id` and `subnet_ids`: given ones, or
     None and none for a VPC of our own. `certificate_arn` or `hosted_zone_id` is there, or both.
-    `environment`: further settings of the service by name. `cpu` in 1/1024 vCPU, `memory` in MiB.
+    `environment`: further settings of the service by name; `secret_environment`: ARNs of secrets
+    that hold such. `cpu` in 1/1024 vCPU, `memory` in MiB.
     """
 
     domain: str
@@ -45,6 +47,7 @@ class FargateSettings:
     scaling: Scaling
     wake_token: pulumi.Output[str] | None
     environment: Mapping[str, str]
+    secret_environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,7 @@ class Settings:
     github_repository: str | None
     github_provider_arn: str | None
     github_deploy_policy_arn: str | None
+    github_preview_policy_arn: str | None
     fargate: FargateSettings | None
 
     @classmethod
@@ -99,6 +103,9 @@ class Settings:
             github_deploy_policy_arn=config.text(
                 "githubDeployPolicyArn", r"arn:aws:iam::(\d+|aws):policy/.+", "a policy's ARN"
             ),
+            github_preview_policy_arn=config.text(
+                "githubPreviewPolicyArn", r"arn:aws:iam::(\d+|aws):policy/.+", "a policy's ARN"
+            ),
             fargate=_fargate(config),
         )
 
@@ -116,14 +123,16 @@ def _functions_zip(config: Configuration) -> Path:
 def _check_identity(settings: Settings, config: Configuration) -> None:
     if bool(settings.fly_org) != bool(settings.fly_app):
         config.mistake("Set flyOrg and flyApp together: Fly's tokens are trusted for one app.")
-    if settings.github_deploy_policy_arn and not settings.github_repository:
-        config.mistake("Set githubRepository, too: githubDeployPolicyArn is for its workflows.")
+    if not settings.github_repository:
+        for name in ("githubProviderArn", "githubDeployPolicyArn", "githubPreviewPolicyArn"):
+            if config.has(name):
+                config.mistake(f"Set githubRepository, too: {name} is for its workflows.")
 
 
 FARGATE_ONLY = (
     "domain", "image", "certificateArn", "hostedZoneId", "vpcId", "subnetIds", "cpu", "memory",
     "minTasks", "maxTasks", "callsPerTask", "opensAt", "closesAt", "workdays", "timeZone",
-    "wakeToken", "environment",
+    "wakeToken", "environment", "secretEnvironment",
 )  # fmt: skip
 
 
@@ -145,6 +154,7 @@ def _fargate(config: Configuration) -> FargateSettings | None:
         scaling=scaling_of(config),
         wake_token=config.secret("wakeToken"),
         environment=config.environment("environment"),
+        secret_environment=config.environment("secretEnvironment"),
     )
     _check_fargate(settings, config)
     return settings
@@ -167,6 +177,14 @@ def _check_fargate(settings: FargateSettings, config: Configuration) -> None:
     least, most = MEMORY_OF_CPU[settings.cpu]
     if not least <= settings.memory <= most:
         config.mistake(f"Set memory between {least} and {most}: Fargate has no other for this cpu.")
+    _check_secrets(settings, config)
+
+
+def _check_secrets(settings: FargateSettings, config: Configuration) -> None:
+    for name, arn in settings.secret_environment.items():
+        # What is no ARN may be the secret itself: it is not repeated.
+        if not SECRET.fullmatch(arn):
+            config.mistake(f"Set secretEnvironment.{name} to the ARN of a secret, not to its text.")
     token = config.plain("wakeToken")
     if token is not None and len(token) < WAKE_TOKEN_CHARACTERS:
         config.mistake(

@@ -86,7 +86,7 @@ class Bridge(pulumi.ComponentResource):
     def _starter(
         self, log: aws.cloudwatch.LogGroup, repository: aws.ecr.Repository
     ) -> aws.iam.Role:
-        """Return the role that starts tasks: it pulls the image and writes the log."""
+        """Return the role that starts tasks: it pulls the image, writes the log, reads secrets."""
         pull = (
             "ecr:BatchCheckLayerAvailability",
             "ecr:GetDownloadUrlForLayer",
@@ -97,6 +97,9 @@ class Bridge(pulumi.ComponentResource):
             allow(pull, repository.arn),
             allow(LOG_ACTIONS, pulumi.Output.concat(log.arn, ":*")),
         ]
+        if self._fargate.secret_environment:
+            arns = sorted(set(self._fargate.secret_environment.values()))
+            statements.append(allow(["secretsmanager:GetSecretValue"], arns))
         role, _ = role_for("starter", "ecs-tasks.amazonaws.com", statements, self)
         return role
 
@@ -110,6 +113,10 @@ class Bridge(pulumi.ComponentResource):
             "portMappings": [{"containerPort": PORT, "protocol": "tcp"}],
             "environment": [
                 {"name": name, "value": value} for name, value in sorted(environment.items())
+            ],
+            "secrets": [
+                {"name": name, "valueFrom": arn}
+                for name, arn in sorted(self._fargate.secret_environment.items())
             ],
             "stopTimeout": STOP_S,
             # A file for each socket: calls, the model, tools.

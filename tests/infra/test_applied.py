@@ -61,6 +61,7 @@ def applied(functions_zip: str) -> Iterator[Applied]:
                 PolicyDocument=json.dumps(ANYTHING),
             )
             everything["githubDeployPolicyArn"] = policy["Policy"]["Arn"]
+            everything["githubPreviewPolicyArn"] = policy["Policy"]["Arn"]
             config = {"functionsZip": functions_zip} | everything
             secret = [*SECRETS, "wakeToken"]
             first = apply(config, secret=secret, provider=provider)

@@ -187,3 +187,24 @@ def test_a_task_may_do_what_the_bridge_does_and_protect_itself(made: Stack):
         "ecs:UpdateTaskProtection", "ecs:GetTaskProtection",
     }  # fmt: skip
     assert protection["Resource"].endswith(":task/bridge/*")
+
+
+def test_secret_settings_come_from_secrets_that_the_starter_may_read(functions_zip: str):
+    arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:tools-AbCdEf"
+    config = {"secretEnvironment": json.dumps({"TOOL_SECRETS": arn}), "functionsZip": functions_zip}
+    told = apply(config | FARGATE)
+
+    document = json.loads(told.one("iam/rolePolicy:RolePolicy", "starter").inputs["policy"])
+    assert container(told)["secrets"] == [{"name": "TOOL_SECRETS", "valueFrom": arn}]
+    assert document["Statement"][-1]["Resource"] == [arn]
+
+
+def test_the_workflow_may_push_to_this_repository_alone(functions_zip: str):
+    config = {"functionsZip": functions_zip, "githubRepository": "acme/bridge"}
+    pushed = apply(config | FARGATE)
+
+    document = json.loads(pushed.one("iam/rolePolicy:RolePolicy", "push").inputs["policy"])
+    allowed = {s["Action"][0]: s["Resource"] for s in document["Statement"]}
+    assert allowed["ecr:GetAuthorizationToken"] == "*"
+    assert allowed["ecr:BatchCheckLayerAvailability"].endswith("repository/bridge")
+    assert "githubPushRoleArn" in pushed.outputs

@@ -1,8 +1,13 @@
 """Settings that cannot work fail the preview: a sentence for each, which says what to do."""
 
-import pytest
+import re
 
-from tests.infra.stack import DIGEST, FARGATE, apply, pulumi
+import pytest
+import yaml
+
+from tests.infra.stack import DIGEST, FARGATE, INFRA, PROJECT, apply, pulumi
+
+SOURCES = "".join((INFRA / name).read_text() for name in ("settings.py", "scaling.py"))
 
 
 def sentences(config: dict[str, str], functions_zip: str, secret: list[str] | None = None) -> str:
@@ -35,6 +40,14 @@ BAD = {
     "clock": (FARGATE | {"opensAt": "7", "closesAt": "20:00"}, "Set opensAt to a time such as"),
     "zone": (FARGATE | {"timeZone": "Berlin"}, "Set timeZone to a name such as"),
     "night": (FARGATE | {"opensAt": "20:00", "closesAt": "07:00"}, "Set closesAt later"),
+    "secret": (
+        FARGATE | {"secretEnvironment": '{"TOOL_SECRETS": "sk-1"}'},
+        "Set secretEnvironment.TOOL_SECRETS to the ARN",
+    ),
+    "policy alone": (
+        {"githubPreviewPolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        "Set githubRepository, too: githubPreviewPolicyArn",
+    ),
     "environment": (FARGATE | {"environment": '{"log level": "x"}'}, "Set environment as texts"),
 }
 
@@ -70,3 +83,29 @@ def test_short_token_is_refused_and_not_repeated(functions_zip: str):
 
     assert said.startswith("Make wakeToken 32 characters or longer")
     assert "too-short" not in said
+
+
+def test_secrets_among_the_open_settings_are_refused(functions_zip: str):
+    config = FARGATE | {"environment": '{"TOOL_SECRETS": "sk-1"}'}
+
+    said = sentences(config, functions_zip, ["environment"])
+
+    assert said == "Keep secrets out of environment: name them in secretEnvironment by ARN."
+
+
+def test_project_file_says_nothing_that_pulumi_refuses():
+    """Source: `Project.Validate` of Pulumi: keys of other namespaces have a `value` alone."""
+    project = yaml.safe_load((INFRA / "Pulumi.yaml").read_text(encoding="utf-8"))
+
+    assert project["name"] == PROJECT
+    for key, about in project["config"].items():
+        assert key.partition(":")[0] != PROJECT
+        assert about.keys() == {"value"}
+
+
+def test_every_setting_is_in_the_readme():
+    read = set(re.findall(r'config\.\w+\(\s*"(\w+)"', SOURCES))
+    page = (INFRA / "README.md").read_text(encoding="utf-8")
+
+    assert len(read) > 25
+    assert {name for name in read if f"`{name}`" not in page} == set()

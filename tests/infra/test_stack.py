@@ -13,6 +13,7 @@ IDENTITY = {
     "flyApp": "bridge",
     "githubRepository": "acme/bridge",
     "githubDeployPolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess",
+    "githubPreviewPolicyArn": "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess",
 }
 SECRETS = {"audiohookKeys": '{"key": "c2VjcmV0"}', "openaiApiKey": "sk-invented"}
 
@@ -180,6 +181,15 @@ def test_fly_is_trusted_for_one_app_and_github_for_one_environment(made: Stack):
             "token.actions.githubusercontent.com:sub": "repo:acme/bridge:environment:production",
         }
     }
+
+
+def test_pull_requests_get_a_role_of_their_own(made: Stack):
+    subjects = trust(made.one("iam/role:Role", "preview"))["StringEquals"]
+    attached = made.one("iam/rolePolicyAttachment:RolePolicyAttachment", "preview").inputs
+
+    assert "repo:acme/bridge:pull_request" in subjects.values()
+    assert attached["policyArn"].endswith("/ViewOnlyAccess")
+    assert made.outputs.keys() >= {"githubDeployRoleArn", "githubPreviewRoleArn"}
 
 
 def test_the_bridge_may_send_leave_large_events_and_read_two_secrets(made: Stack):
