@@ -91,6 +91,7 @@ class Functions(pulumi.ComponentResource):
             [
                 allow(receive, events.queue.arn),
                 *self._recording(),
+                allow(["dynamodb:GetItem"], events.table.arn),
                 allow(["s3:GetObject"], self._lake("oversize/*")),
             ],
         )
@@ -149,9 +150,8 @@ class Functions(pulumi.ComponentResource):
 
     def _recording(self) -> list[Statement]:
         events = self._events
-        keep = ("dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Query")
         return [
-            allow(keep, events.table.arn),
+            allow(["dynamodb:PutItem", "dynamodb:Query"], events.table.arn),
             allow(["s3:PutObject"], [self._lake(keys) for keys in FROM_RECORDER]),
             allow(["events:PutEvents"], events.bus.arn),
         ]

@@ -4,16 +4,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.analytics import functions
 from service.analytics.poller import QueuePoller
-from service.call_events import to_json
+from service.call_events import CallEvent, to_json
+from service.claim_check import CLAIM_ABOVE, checked_in
 from tests.analytics.scene import call_of_turns
 from tests.contracts.event_examples import SESSION
 from tests.infra import moto_fargate
+from tests.infra.api_calls import noted, refused, unused
 from tests.infra.moto_provider import Moto
-from tests.infra.stack import FARGATE, REGION, Stack, apply
+from tests.infra.stack import ACCOUNT, FARGATE, REGION, Stack, apply
 from tests.infra.test_stack import IDENTITY, SECRETS
 
 moto = pytest.importorskip("moto")
@@ -126,22 +129,16 @@ def test_lost_letters_go_to_the_dead_ones(applied: Applied):
     assert json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"] == dead["QueueArn"]
 
 
-@pytest.fixture
-def environment(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The functions in this process, with the settings that the stack gave them."""
+@pytest.fixture(scope="module")
+def announced(applied: Applied) -> str:
+    """Make what is there fit for functions in this process; the URL of the exporter's events."""
     aws_lambda = applied.client("lambda")
     [mapping] = aws_lambda.list_event_source_mappings()["EventSourceMappings"]
     # moto would take the messages to a function that does not run; the poller takes them to ours.
     aws_lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     # It also refuses what the lake's policy refuses without TLS, for it reads no conditions.
     applied.client("s3").delete_bucket_policy(Bucket=applied.outputs["lakeBucket"])
-    made = aws_lambda.list_functions()["Functions"]
-    [recorder] = [each for each in made if each["Handler"].endswith(".recorder")]
-    for name, value in recorder["Environment"]["Variables"].items():
-        monkeypatch.setenv(name, value)
-    yield
-    for name in ("_table", "_lake", "_s3", "_recorder", "_recorder_handler"):
-        getattr(functions, name).cache_clear()
+    return for_exporter(applied)
 
 
 def for_exporter(applied: Applied) -> str:
@@ -160,11 +157,27 @@ def for_exporter(applied: Applied) -> str:
     return url
 
 
+def forget_clients() -> None:
+    for name in ("_table", "_lake", "_s3", "_recorder", "_recorder_handler"):
+        getattr(functions, name).cache_clear()
+
+
+@pytest.fixture
+def environment(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The functions in this process, with the settings that the stack gave them."""
+    made = applied.client("lambda").list_functions()["Functions"]
+    [recorder] = [each for each in made if each["Handler"].endswith(".recorder")]
+    for name, value in recorder["Environment"]["Variables"].items():
+        monkeypatch.setenv(name, value)
+    forget_clients()
+    yield
+    forget_clients()
+
+
 @pytest.mark.usefixtures("environment")
-def test_a_call_goes_all_the_way_through_what_the_stack_made(applied: Applied):
+def test_a_call_goes_all_the_way_through_what_the_stack_made(applied: Applied, announced: str):
     sqs, s3 = applied.client("sqs"), applied.client("s3")
     queue, bucket = applied.outputs["queueUrl"], applied.outputs["lakeBucket"]
-    announced = for_exporter(applied)
     for event in call_of_turns(4):
         sqs.send_message(QueueUrl=queue, MessageBody=to_json(event).decode())
 
@@ -179,6 +192,59 @@ def test_a_call_goes_all_the_way_through_what_the_stack_made(applied: Applied):
     }  # fmt: skip
     assert all(SESSION in key for key in keys)
     assert swept == {"lost": 0, "with_gaps": 0}
+
+
+LARGE, LOST = "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
+
+
+def large_call(session_id: str) -> list[CallEvent]:
+    """A call with a turn that neither a message nor an item can hold."""
+    started, turn, *rest = call_of_turns(4, session_id)
+    data = msgspec.structs.replace(turn.data, text="word " * 200_000)
+    return [started, msgspec.structs.replace(turn, data=data), *rest]
+
+
+def use_recorder(applied: Applied) -> None:
+    sqs, s3 = applied.client("sqs"), applied.client("s3")
+    queue, bucket = applied.outputs["queueUrl"], applied.outputs["lakeBucket"]
+    for event in [*large_call(LARGE), *large_call(LOST)[:3]]:
+        body = to_json(event)
+        if len(body) > CLAIM_ABOVE:
+            parts = checked_in(body, bucket)
+            s3.put_object(Bucket=bucket, Key=parts.key, Body=parts.data)
+            body = parts.message
+        sqs.send_message(QueueUrl=queue, MessageBody=body.decode())
+    QueuePoller(sqs, queue, functions.recorder).drain()
+
+
+def use_sweeper(applied: Applied) -> None:
+    swept = functions.sweeper({"time": "2026-11-22T10:15:00Z"}, None)
+    assert swept["lost"] == 1
+
+
+def use_exporter(applied: Applied) -> None:
+    functions.exporter({"detail": {"session_id": LARGE}}, None)
+
+
+@pytest.mark.usefixtures("environment", "announced")
+def test_every_function_may_do_what_it_does_and_nothing_else(applied: Applied):
+    iam = applied.client("iam")
+    by_lambda = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    by_mapping = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+    for name, use, of_lambda in (
+        ("recorder", use_recorder, by_lambda | by_mapping),
+        ("sweeper", use_sweeper, by_lambda),
+        ("exporter", use_exporter, by_lambda | {"sqs:SendMessage"}),
+    ):
+        forget_clients()
+        role = f"{name}-0a1b2c3"
+        policy = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+
+        with noted(REGION, ACCOUNT) as calls:
+            use(applied)
+
+        assert refused(calls, policy) == [], name
+        assert unused(calls, policy) == of_lambda, name
 
 
 def test_the_lake_has_the_folders_that_athena_looks_into(applied: Applied):
