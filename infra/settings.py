@@ -19,7 +19,7 @@ LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
 MEMORY_OF_CPU = {256: (512, 2048), 512: (1024, 4096), 1024: (2048, 8192)}
 """Smallest and largest MiB for each CPU size of Fargate. Source: ECS task size table."""
 IMAGE = re.compile(r".+@sha256:[0-9a-f]{64}")
-SECRET = re.compile(r"arn:aws:secretsmanager:[\w-]+:\d+:secret:.+")
+SECRET = re.compile(r"arn:aws:secretsmanager:[\w-]+:\d+:secret:[^:]+")
 WAKE_TOKEN_CHARACTERS = 32
 """At least; `openssl rand -hex 16` makes as many."""
 

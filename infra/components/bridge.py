@@ -106,17 +106,13 @@ class Bridge(pulumi.ComponentResource):
     def _container(
         self, log: aws.cloudwatch.LogGroup, environment: dict[str, pulumi.Input[str]]
     ) -> dict[str, Any]:
-        return {
+        container: dict[str, Any] = {
             "name": CONTAINER,
             "image": self._fargate.image,
             "essential": True,
             "portMappings": [{"containerPort": PORT, "protocol": "tcp"}],
             "environment": [
                 {"name": name, "value": value} for name, value in sorted(environment.items())
-            ],
-            "secrets": [
-                {"name": name, "valueFrom": arn}
-                for name, arn in sorted(self._fargate.secret_environment.items())
             ],
             "stopTimeout": STOP_S,
             # A file for each socket: calls, the model, tools.
@@ -130,6 +126,11 @@ class Bridge(pulumi.ComponentResource):
                 },
             },
         }
+        secrets = sorted(self._fargate.secret_environment.items())
+        # ECS forgets an empty list, and every run would want to bring it back.
+        if secrets:
+            container["secrets"] = [{"name": name, "valueFrom": arn} for name, arn in secrets]
+        return container
 
     def _service(
         self, task: aws.ecs.TaskDefinition, network: Network, balancer: Balancer

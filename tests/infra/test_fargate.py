@@ -86,6 +86,7 @@ def test_tasks_are_told_their_settings_and_those_of_the_stack(made: Stack):
     told = {each["name"]: each["value"] for each in container(made)["environment"]}
 
     assert told["METRICS"] == "emf"
+    assert "secrets" not in container(made)
     assert told["TASK_PROTECTION"] == "ecs"
     assert told["MAX_CALLS"] == "20"
     assert told["EVENTS_URL"].startswith("sqs:")
