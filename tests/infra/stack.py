@@ -193,7 +193,8 @@ def _key(name: str) -> str:
 
 
 def _program() -> None:
-    runpy.run_path(str(INFRA / "__main__.py"), run_name="__main__")
+    # The folder, as Pulumi does: it is then where imports are looked for.
+    runpy.run_path(str(INFRA), run_name="__main__")
 
 
 def _has_secret(value: Any) -> bool:
