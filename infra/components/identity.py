@@ -28,8 +28,8 @@ class Identity(pulumi.ComponentResource):
 
     `fly_role`: of the bridge's Machines. `github_provider_arn`: for other roles.
     `deploy_role`: of the workflow that runs `pulumi up` in the environment `production`;
-    `preview_role`: of pull requests; `push_role`: of the workflow that pushes images, in the
-    environment `production`, too.
+    `preview_role`: of pull requests, in the environment `preview`; `push_role`: of the workflow
+    that pushes images, in the environment `production`, too.
     """
 
     fly_role: aws.iam.Role | None = None
@@ -77,8 +77,8 @@ class Identity(pulumi.ComponentResource):
             self.deploy_role = self._workflow("deploy", provider_arn, production)
             self._attach("deploy", self.deploy_role, settings.github_deploy_policy_arn)
         if settings.github_preview_policy_arn:
-            requests = f"repo:{repository}:pull_request"
-            self.preview_role = self._workflow("preview", provider_arn, requests)
+            preview = f"repo:{repository}:environment:preview"
+            self.preview_role = self._workflow("preview", provider_arn, preview)
             self._attach("preview", self.preview_role, settings.github_preview_policy_arn)
         if registry:
             self.push_role = self._workflow("push", provider_arn, production)

@@ -1,12 +1,13 @@
 """What the program declares: that it fits together, and the values that AWS does not check."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.infra.stack import Resource, Stack, apply
+from tests.infra.stack import FARGATE, Resource, Stack, apply
 
 IDENTITY = {
     "flyOrg": "acme",
@@ -187,7 +188,7 @@ def test_pull_requests_get_a_role_of_their_own(made: Stack):
     subjects = trust(made.one("iam/role:Role", "preview"))["StringEquals"]
     attached = made.one("iam/rolePolicyAttachment:RolePolicyAttachment", "preview").inputs
 
-    assert "repo:acme/bridge:pull_request" in subjects.values()
+    assert "repo:acme/bridge:environment:preview" in subjects.values()
     assert attached["policyArn"].endswith("/ViewOnlyAccess")
     assert made.outputs.keys() >= {"githubDeployRoleArn", "githubPreviewRoleArn"}
 
@@ -270,3 +271,15 @@ def test_graphs_of_the_dashboard_lie_side_by_side(made: Stack):
     assert len(set(places)) == len(graphs) >= 6
     assert all(each["x"] + each["width"] <= 24 for each in graphs)
     assert {each["properties"]["region"] for each in graphs} == {"us-east-1"}
+
+
+def test_the_bridge_is_told_settings_that_it_has(functions_zip: str):
+    example = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
+    settings = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+    config = {"functionsZip": functions_zip} | IDENTITY | FARGATE
+    told = apply(config)
+
+    [task] = told.of("ecs/taskDefinition:TaskDefinition")
+    [container] = json.loads(task.inputs["containerDefinitions"])
+    names = {each["name"] for each in container["environment"]} | told.outputs["flyEnv"].keys()
+    assert names - settings == {"AWS_DEFAULT_REGION"}  # botocore reads it by itself
