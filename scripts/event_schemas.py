@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.call_documents import CallTranscript
+from service.call_documents import CallAnalysis, CallTranscript
 from service.call_events import CallEndedData, CallEvent, CallStartedData, TurnData
 
 FOLDER = Path(__file__).parents[1] / "service" / "schemas"
@@ -28,6 +28,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         for event_type, data in _DATA.items()
     }
     made["call.transcript.v1"] = msgspec.json.schema(CallTranscript)
+    made["call.analysis.v1"] = msgspec.json.schema(CallAnalysis)
     return {event_type: _titled(event_type, schema) for event_type, schema in made.items()}
 
 

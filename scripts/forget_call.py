@@ -22,11 +22,12 @@ def forget_locally(conversation_id: str, directory: Path) -> Forgotten:
     forgotten = forget_conversation(
         conversation_id, table=FileTable(directory / "table"), lake=FileLake(directory / "lake")
     )
-    bus = directory / "completed.ndjson"
-    if bus.exists():
-        lines = bus.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if json.loads(line)["conversation_id"] != conversation_id]
-        bus.write_bytes(b"".join(kept))
+    for name, member in (("completed.ndjson", "conversation_id"), ("analyzed.ndjson", "subject")):
+        bus = directory / name
+        if bus.exists():
+            lines = bus.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)[member] != conversation_id]
+            bus.write_bytes(b"".join(kept))
     return forgotten
 
 

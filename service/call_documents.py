@@ -1,6 +1,6 @@
-"""The document that the analytics functions make of a call's events: `call.transcript.v1`.
+"""What the analytics functions make of a call's events: `call.transcript.v1`, `call.analysis.v1`.
 
-The call itself emits the events of `call_events`; this one is written after its end. Pure.
+The call itself emits the events of `call_events`; these are written after its end. Pure.
 """
 
 from datetime import datetime
@@ -42,3 +42,70 @@ class CallTranscript(msgspec.Struct, frozen=True, kw_only=True):
     sessionid: str
     orgid: str
     data: CallTranscriptData
+
+
+Resolution = Literal["resolved", "partly", "unresolved", "unclear"]
+Sentiment = Literal["positive", "neutral", "negative", "mixed"]
+AnalysisStatus = Literal["judged", "refused", "malformed", "nothing_said"]
+
+
+class TurnSentiment(msgspec.Struct, frozen=True, kw_only=True):
+    """How the caller sounded in a turn by his words; `turn` is its `seq`."""
+
+    turn: int
+    sentiment: Sentiment
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the scorecard; `passed` is null where no turn shows it."""
+
+    id: str
+    passed: bool | None
+    reason: str
+    evidence_turns: tuple[int, ...]
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model thinks of a call. No fact."""
+
+    summary: str
+    intent: str
+    resolution: Resolution
+    sentiments: tuple[TurnSentiment, ...]
+    scorecard: tuple[Score, ...]
+
+
+class CallAnalysisData(msgspec.Struct, frozen=True, kw_only=True):
+    """A judgement with whose it is. `turns_judged` is less than `turns` for a very long call.
+
+    `status`: why there is a judgement or none; `malformed` means that the model's answers could not
+    be read, `nothing_said` that no caller's words are known and nobody was asked.
+    """
+
+    session_id: str
+    conversation_id: str
+    org_id: str
+    bot_id: str
+    started_at: datetime
+    judge: str
+    model: str
+    prompt_version: str
+    status: AnalysisStatus
+    turns: int
+    turns_judged: int
+    judgement: Judgement | None
+
+
+class CallAnalysis(msgspec.Struct, frozen=True, kw_only=True):
+    """The CloudEvents envelope of the analysis; `time` is that of the call's end."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = SOURCE
+    type: Literal["call.analysis.v1"] = "call.analysis.v1"
+    subject: str
+    time: datetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    sessionid: str
+    orgid: str
+    data: CallAnalysisData

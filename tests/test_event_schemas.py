@@ -9,7 +9,9 @@ from scripts.event_schemas import FOLDER, schemas, texts
 from service.analytics.documents import documents_of
 from service.analytics.rows import RecordedCall
 from service.call_events import to_json
-from tests.contracts.event_examples import ENDED, EXAMPLES, STARTED, TURN
+from tests.analytics.test_enricher import KEY, FakeJudge, Listener, enricher, world_of
+from tests.analytics.test_judging import ANSWER
+from tests.contracts.event_examples import ENDED, EXAMPLES, SESSION, STARTED, TURN
 
 FRESHEN = "run: python -m scripts.event_schemas"
 
@@ -18,11 +20,20 @@ def document(event_type: str) -> dict[str, Any]:
     if event_type in EXAMPLES:
         event: dict[str, Any] = json.loads(to_json(EXAMPLES[event_type]))
         return event
+    if event_type == "call.analysis.v1":
+        return analysis_of_a_call()
     made = documents_of(RecordedCall(started=STARTED, turns=(TURN.data,), ended=ENDED))  # type: ignore[arg-type]
     assert made
     [body] = [body for key, body in made.by_key.items() if key.startswith("transcripts/")]
     transcript: dict[str, Any] = msgspec.json.decode(body)
     return transcript
+
+
+def analysis_of_a_call() -> dict[str, Any]:
+    world = world_of()
+    enricher(world, FakeJudge(json.dumps(ANSWER)), Listener()).enrich(SESSION)
+    analysis: dict[str, Any] = json.loads(world.lake[KEY])
+    return analysis
 
 
 def check(event_type: str, event: object) -> None:

@@ -16,6 +16,7 @@ from service.claim_check import key_of
 
 EVENT_SOURCE = "audioconnector-bridge"
 DETAIL_TYPE = "CallCompleted"
+ANALYZED = "CallAnalyzed"
 
 MAX_BODY = 350_000
 """Bytes of a row's body inside its item. DynamoDB takes 400 kB with all names and values."""
@@ -222,10 +223,21 @@ class EventBridgeBus:
         Raises:
             BusRefusedError: EventBridge did not take it; the record stays on the queue.
         """
+        self._put(DETAIL_TYPE, detail)
+
+    def call_analyzed(self, event: bytes) -> None:
+        """Publish a `call.analysis.v1` as the detail of `CallAnalyzed`.
+
+        Raises:
+            BusRefusedError: As `call_completed`.
+        """
+        self._put(ANALYZED, event)
+
+    def _put(self, detail_type: str, detail: bytes) -> None:
         entry = {
             "EventBusName": self._name,
             "Source": EVENT_SOURCE,
-            "DetailType": DETAIL_TYPE,
+            "DetailType": detail_type,
             "Detail": detail.decode(),
         }
         answer = self._client.put_events(Entries=[entry])

@@ -51,6 +51,11 @@ def export_keys_of(session_id: str, day: str) -> dict[str, str]:
     }
 
 
+def analysis_key_of(session_id: str, day: str) -> str:
+    """Return the key of the latest judgement of a call that started on `day`."""
+    return f"analysis/dt={day}/{_name(session_id)}.json"
+
+
 def documents_of(call: RecordedCall) -> Documents | None:
     """Return the documents of a call that has ended, and None for one that has not."""
     if call.ended is None or not isinstance(call.ended.data, CallEndedData):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from service.analytics.documents import export_keys_of, keys_of
+from service.analytics.documents import analysis_key_of, export_keys_of, keys_of
 from service.analytics.port import CallTable, Lake
 from service.analytics.rows import call_of
 from service.call_events import CallEndedData
@@ -36,6 +36,7 @@ def forget_conversation(conversation_id: str, *, table: CallTable, lake: Lake) -
         days = {row.index.day for row in found if row.session_id == session_id and row.index}
         for day in _days(table, session_id) | days:
             keys = [*keys_of(session_id, day).values(), *export_keys_of(session_id, day).values()]
+            keys.append(analysis_key_of(session_id, day))
             documents += sum(map(lake.erase, keys))
         documents += sum(map(lake.erase, _claim_keys(table, session_id)))
         rows += table.erase(session_id)

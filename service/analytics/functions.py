@@ -1,20 +1,30 @@
-"""The Lambda functions' entry points: `recorder`, `sweeper`, `exporter`; alone it reads settings.
+"""The Lambda functions' entry points; they alone read settings.
 
-Environment: `TABLE_NAME`, `LAKE_BUCKET`, `BUS_NAME`, `RETENTION_DAYS` (365), and `CLAIM_BUCKET`,
-where the data of large events lie (default: the lake's). boto3 reads its own, such as
+Environment: `TABLE_NAME`, `LAKE_BUCKET`, `BUS_NAME`, `RETENTION_DAYS` (365), `CLAIM_BUCKET`, where the
+data of large events lie (default: the lake's); the enricher's `JUDGE` (`none`), `JUDGE_BASE_URL`,
+`JUDGE_MODEL`, `JUDGE_API_KEY_SECRET`. boto3 reads its own, such as
 `AWS_ENDPOINT_URL`. Clients are made once per process, with the first event.
 """
 
 import functools
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from service.analytics.aws import DynamoTable, EventBridgeBus, S3Claims, S3Client, S3Lake
+from service.analytics.enricher import Enricher
 from service.analytics.exporter import export_call
+from service.analytics.judge_openai import OpenAIJudge
 from service.analytics.recorder import BatchHandler, Recorder, make_handler
 from service.analytics.sweeper import Sweeper
 
@@ -34,6 +44,58 @@ def sweeper(event: dict[str, Any], context: Any) -> dict[str, int]:
 def exporter(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Export the call of a `CallCompleted` from the bus; returns the keys by format."""
     return export_call(event["detail"]["session_id"], table=_table(), lake=_lake())
+
+
+def enricher(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    """Judge the calls of `CallCompleted` messages; returns what must stay on the queue."""
+    judge = _judge()
+    processor = BatchProcessor(event_type=EventType.SQS)
+    if judge is None:
+        return {"batchItemFailures": []}
+
+    def enrich(record: SQSRecord) -> None:
+        session_id = json.loads(record.body)["detail"]["session_id"]
+        Enricher(judge, table=_table(), lake=_lake(), bus=_bus(), retention=_retention()).enrich(
+            session_id
+        )
+
+    return process_partial_response(
+        event=event, record_handler=enrich, processor=processor, context=context
+    )
+
+
+@functools.cache
+def _judge() -> OpenAIJudge | None:
+    """Return who judges.
+
+    Raises:
+        ValueError: `JUDGE` is something else, or there is no `JUDGE_MODEL`.
+    """
+    kind = os.environ.get("JUDGE", "none")
+    if kind == "none":
+        return None
+    model = os.environ.get("JUDGE_MODEL", "")
+    if kind != "openai" or not model:
+        raise ValueError("JUDGE must be none, or openai with a JUDGE_MODEL")
+    address = os.environ.get("JUDGE_BASE_URL") or "https://api.openai.com/v1"
+    return OpenAIJudge(address, _judge_key(), model)
+
+
+def _judge_key() -> str:
+    name = os.environ.get("JUDGE_API_KEY_SECRET")
+    if not name:
+        return ""
+    key: str = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+    return key.strip()
+
+
+def _retention() -> timedelta:
+    return timedelta(days=int(os.environ.get("RETENTION_DAYS", "365")))
+
+
+@functools.cache
+def _bus() -> EventBridgeBus:
+    return EventBridgeBus(boto3.client("events"), os.environ["BUS_NAME"])
 
 
 @functools.cache
@@ -57,8 +119,8 @@ def _recorder() -> Recorder:
     return Recorder(
         _table(),
         _lake(),
-        EventBridgeBus(boto3.client("events"), os.environ["BUS_NAME"]),
-        retention=timedelta(days=int(os.environ.get("RETENTION_DAYS", "365"))),
+        _bus(),
+        retention=_retention(),
     )
 
 

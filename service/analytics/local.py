@@ -95,6 +95,12 @@ class FileBus:
         with self._path.open("ab") as file:
             file.write(detail + b"\n")
 
+    def call_analyzed(self, event: bytes) -> None:
+        """Append the event to `analyzed.ndjson` beside that file."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_name("analyzed.ndjson").open("ab") as file:
+            file.write(event + b"\n")
+
 
 def _name(text: str) -> str:
     """Return a file name that is this text's alone, whatever it is made of."""

@@ -9,6 +9,9 @@ from service.call_events import CallEndedData, CallEvent, CallStartedData, TurnD
 from service.call_events_reading import from_json
 
 META, STARTED, ENDED = "META", "STARTED", "ENDED"
+ANALYSIS = "ANALYSIS#"
+"""With judge, model and version of the question behind it; the body is a `call.analysis.v1`."""
+
 PUBLISHED = "PUBLISHED#"
 """With the digest of what was published behind it."""
 
@@ -87,7 +90,7 @@ def published_row(event: CallEvent, digest: str, *, retention: timedelta) -> Row
 
 def call_of(rows: list[Row]) -> RecordedCall:
     """Return the call that rows in the table's order hold."""
-    events = [from_json(row.body) for row in rows if row.body]
+    events = [from_json(row.body) for row in rows if row.body and not row.part.startswith(ANALYSIS)]
     started = [event for event in events if isinstance(event.data, CallStartedData)]
     ended = [event for event in events if isinstance(event.data, CallEndedData)]
     turns = [event.data for event in events if isinstance(event.data, TurnData)]

@@ -110,6 +110,18 @@ def test_call_completed_reaches_who_listens(aws: Cloud):
     assert '"session_id":"s"' in seen.replace(": ", ":")
 
 
+def test_a_judgement_goes_to_the_bus_under_its_own_name():
+    sent: list[dict[str, Any]] = []
+
+    class Taking:
+        def put_events(self, **request: Any) -> dict[str, Any]:
+            sent.extend(request["Entries"])
+            return {"FailedEntryCount": 0, "Entries": [{}]}
+
+    EventBridgeBus(Taking(), "calls").call_analyzed(b'{"id":"s/analysis"}')
+    assert (sent[0]["DetailType"], sent[0]["Detail"]) == ("CallAnalyzed", '{"id":"s/analysis"}')
+
+
 def test_refusal_of_the_bus_is_an_error():
     class Refusing:
         def put_events(self, **request: Any) -> dict[str, Any]:

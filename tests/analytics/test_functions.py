@@ -5,8 +5,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import msgspec
 import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from scripts.forget_call import main
 from service.analytics import functions
@@ -17,6 +19,8 @@ from service.outbox.letter import letter_of
 from service.outbox.sqs import SqsPublisher
 from tests.analytics.cloud import Cloud, cloud
 from tests.analytics.scene import World, call_of_turns
+from tests.analytics.test_judge_openai import Endpoint, answers, endpoint
+from tests.analytics.test_judging import ANSWER
 from tests.contracts.event_examples import CONVERSATION, SESSION
 
 CALL = call_of_turns(4)
@@ -27,7 +31,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     names = {"TABLE_NAME": "calls", "LAKE_BUCKET": "lake", "BUS_NAME": "calls"}
     for name, value in names.items():
         monkeypatch.setenv(name, value)
-    names_of_clients = ("_table", "_lake", "_s3", "_recorder", "_recorder_handler")
+    names_of_clients = (
+        "_table", "_lake", "_bus", "_s3", "_judge", "_recorder", "_recorder_handler",
+    )  # fmt: skip
     caches = [getattr(functions, name) for name in names_of_clients]
     with cloud(monkeypatch) as made:
         yield made
@@ -189,3 +195,57 @@ def sqs_record(number: int, event: CallEvent) -> dict[str, Any]:
         "body": to_json(event).decode(),
         "eventSource": "aws:sqs",
     }
+
+
+@pytest.fixture
+def completed(aws: Cloud) -> dict[str, Any]:
+    """The batch that the enricher's queue gives it for a recorded call."""
+    send(aws, *map(to_json, CALL))
+    QueuePoller(aws.sqs, aws.queue_url, functions.recorder).drain()
+    [seen] = aws.bodies(aws.seen_url)
+    return {"Records": [{"messageId": "m1", "body": seen}]}
+
+
+def test_without_a_judge_nobody_is_asked(aws: Cloud, completed: dict[str, Any]):
+    assert functions.enricher(completed, None) == {"batchItemFailures": []}
+    assert not [key for key in aws.lake() if key.startswith("analysis/")]
+
+
+def test_a_completed_call_is_judged(
+    aws: Cloud, completed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    boto3.client("secretsmanager").create_secret(Name="judge", SecretString="sk-judge\n")
+    answers(200, {"content": json.dumps(ANSWER)})
+    with endpoint() as url:
+        judge_at(url, monkeypatch)
+        monkeypatch.setenv("JUDGE_API_KEY_SECRET", "judge")
+        assert functions.enricher(completed, None) == {"batchItemFailures": []}
+
+    assert Endpoint.authorization == "Bearer sk-judge"
+    [document] = [json.loads(b) for k, b in aws.lake().items() if k.startswith("analysis/")]
+    assert document["data"]["judgement"]["intent"] == "opening hours"
+    # The rows are still those of a call, beside its judgement.
+    assert functions.exporter({"detail": {"session_id": SESSION}}, None)
+
+
+def test_a_throttled_judge_leaves_the_message_on_the_queue(
+    aws: Cloud, completed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    answers(429, {})
+    with endpoint() as url:
+        judge_at(url, monkeypatch)
+        with pytest.raises(BatchProcessingError):  # all failed: the whole batch stays
+            functions.enricher(completed, None)
+
+
+def test_a_judge_without_a_model_is_said(
+    aws: Cloud, completed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("JUDGE", "openai")
+    with pytest.raises(ValueError, match="JUDGE_MODEL"):
+        functions.enricher(completed, None)
+
+
+def judge_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"JUDGE": "openai", "JUDGE_BASE_URL": url, "JUDGE_MODEL": "m"}.items():
+        monkeypatch.setenv(name, value)

@@ -40,3 +40,8 @@ def test_erased_document_is_gone(tmp_path: Path):
     assert lake.erase("calls/dt=2026-11-22/a.ndjson.gz")
     assert not lake.erase("calls/dt=2026-11-22/a.ndjson.gz")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_judgements_are_lines_of_a_file_of_their_own(tmp_path: Path):
+    FileBus(tmp_path / "completed.ndjson").call_analyzed(b'{"subject":"c"}')
+    assert (tmp_path / "analyzed.ndjson").read_bytes() == b'{"subject":"c"}\n'
