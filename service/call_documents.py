@@ -66,11 +66,11 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model thinks of a call. No fact."""
+    """What a model thinks of a call. No fact. Null is what this judge has no opinion of."""
 
-    summary: str
-    intent: str
-    resolution: Resolution
+    summary: str | None
+    intent: str | None
+    resolution: Resolution | None
     sentiments: tuple[TurnSentiment, ...]
     scorecard: tuple[Score, ...]
 

@@ -1,9 +1,9 @@
 """The Lambda functions' entry points; they alone read settings.
 
-Environment: `TABLE_NAME`, `LAKE_BUCKET`, `BUS_NAME`, `RETENTION_DAYS` (365), `CLAIM_BUCKET`, where the
-data of large events lie (default: the lake's); the enricher's `JUDGE` (`none`), `JUDGE_BASE_URL`,
-`JUDGE_MODEL`, `JUDGE_API_KEY_SECRET`. boto3 reads its own, such as
-`AWS_ENDPOINT_URL`. Clients are made once per process, with the first event.
+Environment: `TABLE_NAME`, `LAKE_BUCKET`, `BUS_NAME`, `RETENTION_DAYS` (365), `CLAIM_BUCKET`, where
+the data of large events lie (default: the lake's); the enricher's `JUDGE` (`none`),
+`JUDGE_BASE_URL`, `JUDGE_MODEL`, `JUDGE_API_KEY_SECRET`, `JUDGE_LANGUAGE` (`en`). boto3 reads its
+own, such as `AWS_ENDPOINT_URL`. Clients are made once per process, with the first event.
 """
 
 import functools
@@ -24,7 +24,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from service.analytics.aws import DynamoTable, EventBridgeBus, S3Claims, S3Client, S3Lake
 from service.analytics.enricher import Enricher
 from service.analytics.exporter import export_call
+from service.analytics.judge_aws import BedrockJudge, ComprehendJudge
 from service.analytics.judge_openai import OpenAIJudge
+from service.analytics.judging import Judge
 from service.analytics.recorder import BatchHandler, Recorder, make_handler
 from service.analytics.sweeper import Sweeper
 
@@ -65,18 +67,22 @@ def enricher(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
 
 
 @functools.cache
-def _judge() -> OpenAIJudge | None:
+def _judge() -> Judge | None:
     """Return who judges.
 
     Raises:
         ValueError: `JUDGE` is something else, or there is no `JUDGE_MODEL`.
     """
-    kind = os.environ.get("JUDGE", "none")
+    kind, model = os.environ.get("JUDGE", "none"), os.environ.get("JUDGE_MODEL", "")
     if kind == "none":
         return None
-    model = os.environ.get("JUDGE_MODEL", "")
-    if kind != "openai" or not model:
-        raise ValueError("JUDGE must be none, or openai with a JUDGE_MODEL")
+    if kind == "comprehend":
+        language = os.environ.get("JUDGE_LANGUAGE") or "en"
+        return ComprehendJudge(boto3.client("comprehend"), language)
+    if kind not in {"openai", "bedrock"} or not model:
+        raise ValueError("JUDGE must be none, comprehend, or openai or bedrock with a JUDGE_MODEL")
+    if kind == "bedrock":
+        return BedrockJudge(boto3.client("bedrock-runtime"), model)
     address = os.environ.get("JUDGE_BASE_URL") or "https://api.openai.com/v1"
     return OpenAIJudge(address, _judge_key(), model)
 

@@ -15,6 +15,7 @@ from service.analytics.judging import (
     INSTRUCTIONS,
     JudgeBusyError,
     JudgeRefusedError,
+    JudgeSetupError,
     MalformedAnswerError,
     judgement_of,
     question_of,
@@ -25,10 +26,6 @@ from service.call_events import TurnData
 MAX_ANSWER_BYTES = 1_000_000
 MAX_TOKENS = 4_000
 _BUSY = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
-
-
-class JudgeSetupError(Exception):
-    """The endpoint does not take our request: address, key or model must be put right."""
 
 
 class OpenAIJudge:

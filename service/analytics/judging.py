@@ -45,6 +45,10 @@ class JudgeRefusedError(Exception):
     """The judge does not want to judge this call; asking again is in vain."""
 
 
+class JudgeSetupError(Exception):
+    """The judge does not take our request: address, key, model or rights must be put right."""
+
+
 class MalformedAnswerError(Exception):
     """The answer is not what was asked for."""
 
@@ -114,6 +118,8 @@ def judgement_of(answer: str, turns: Sequence[TurnData]) -> Judgement:
         judgement = _decoder.decode(fenced[1] if fenced else answer)
     except (msgspec.DecodeError, RecursionError) as error:
         raise MalformedAnswerError("the answer is not the JSON that was asked for") from error
+    if None in (judgement.summary, judgement.intent, judgement.resolution):
+        raise MalformedAnswerError("the answer leaves something out")
     numbers = {turn.seq for turn in turns}
     callers = {turn.seq for turn in turns if turn.speaker == "caller"}
     return msgspec.structs.replace(

@@ -249,3 +249,16 @@ def test_a_judge_without_a_model_is_said(
 def judge_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"JUDGE": "openai", "JUDGE_BASE_URL": url, "JUDGE_MODEL": "m"}.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("bedrock", "bedrock"), ("comprehend", "comprehend"), ("openai", "openai")]
+)
+def test_each_judge_can_be_chosen(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch, kind: str, name: str
+):
+    monkeypatch.setenv("JUDGE", kind)
+    monkeypatch.setenv("JUDGE_MODEL", "m")
+    judge = functions._judge()
+    assert judge is not None
+    assert judge.name == name

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from service.analytics.judge_openai import JudgeSetupError, OpenAIJudge
-from service.analytics.judging import JudgeBusyError, JudgeRefusedError, MalformedAnswerError
+from service.analytics.judge_openai import OpenAIJudge
+from service.analytics.judging import (
+    JudgeBusyError,
+    JudgeRefusedError,
+    JudgeSetupError,
+    MalformedAnswerError,
+)
 from tests.analytics.test_judging import ANSWER, turns_of
 
 

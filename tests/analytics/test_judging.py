@@ -35,7 +35,15 @@ def test_an_answer_is_read_also_within_a_fence():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "I am sorry.", "[]", "{}", json.dumps(ANSWER | {"resolution": "maybe"}), "[" * 100_000],
+    [
+        "",
+        "I am sorry.",
+        "[]",
+        "{}",
+        json.dumps(ANSWER | {"resolution": "maybe"}),
+        json.dumps(ANSWER | {"summary": None}),
+        "[" * 100_000,
+    ],
 )
 def test_another_answer_is_malformed_and_not_quoted(text: str):
     with pytest.raises(MalformedAnswerError) as caught:
