@@ -1,10 +1,11 @@
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from scripts.forget_call import main
+from scripts.forget_call import forget_locally, main
 from service.analytics.forgetting import Forgotten, forget_conversation
 from service.analytics.local_calls import local_recorder
 from service.call_events import CallEvent
@@ -76,3 +77,16 @@ def test_local_calls_are_forgotten_by_command(tmp_path: Path, capsys: pytest.Cap
     left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert CONVERSATION.encode() not in left
     assert b"session of another" in left
+
+
+def test_a_local_folder_forgets_its_announcements_and_judgements(tmp_path: Path):
+    names = ("completed.ndjson", "analyzed.ndjson")
+    for name, member in zip(names, ("conversation_id", "subject"), strict=True):
+        lines = (json.dumps({member: each}) for each in (CONVERSATION, "another"))
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+
+    forget_locally(CONVERSATION, tmp_path)
+
+    for name in names:
+        [left] = (tmp_path / name).read_text().splitlines()
+        assert "another" in left
