@@ -36,10 +36,18 @@ def report(visits: Sequence[Visit]) -> str:
 def _row(question: Question, visits: Sequence[Visit]) -> str:
     fitting = [v for v in visits if v.experiment.startswith(question.experiments)]
     findings = question.answer(fitting if question.experiments else visits)
-    calls = ", ".join(f"`{name}`" for name in question.experiments)
-    missing = f"not observed: call experiment {calls}" if calls else "not observable by a server"
+    calls = ", ".join(f"`{_full(name)}`" for name in question.experiments) or "`observe`"
+    is_visible = question.answer is not _nothing
+    missing = f"not observed: call experiment {calls}" if is_visible else "no server can see this"
     cells = (question.text, "; ".join(findings) or missing, question.look or "–")
     return f"| {question.number} | " + " | ".join(_cell(cell) for cell in cells) + " |\n"
+
+
+def _full(name: str) -> str:
+    """Beginnings of names with what may follow."""
+    return {"slow-101-": "slow-101-N", "status-": "status-503", "disconnect-": "disconnect-…"}.get(
+        name, name
+    )
 
 
 def _cell(text: str) -> str:
