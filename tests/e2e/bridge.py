@@ -163,7 +163,12 @@ class Played:
     def blemishes(self) -> list[str]:
         """What was wrong on either side: breaches of the protocol or its rates, our errors."""
         report = self.report
-        return [*report.violations, *report.rate_breaches, *self.ended["errors"]]
+        return [*report.violations, *report.rate_breaches, *self.errors]
+
+    @property
+    def errors(self) -> list[str]:
+        """Those of the receipt, without the excuse for an answer that a busy machine delays."""
+        return [word for word in self.ended["errors"] if word != "silence_excuse"]
 
     @property
     def turns(self) -> list[dict[str, Any]]:

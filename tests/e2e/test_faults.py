@@ -215,7 +215,7 @@ def test_a_lost_connection_is_replaced_within_the_call(outcome_of: Outcomes, mom
     call = outcome_of(CELLS[moment, code])
 
     assert call.ended["end_reason"] == "caller_hangup"
-    assert call.ended["errors"] == [f"closed_{code}"]
+    assert call.errors == [f"closed_{code}"]
     first, second = call.ended["connections"]
     assert (first["after"], second["after"]) == ("", f"closed_{code}")
     assert [*call.report.violations, *call.report.rate_breaches] == []
