@@ -169,7 +169,7 @@ class CallSession:
         bot = self._agent.open(self._identity.bot_id, facts, opening.language)
         self._receipt.setup_ms = round((now - self._accepted_at) * 1_000)
         self._record = CallRecord(session_id, self._identity, opening, self._services)
-        self._record.started(bot_id=bot.bot_id, setup_ms=self._receipt.setup_ms)
+        self._record.started(bot, setup_ms=self._receipt.setup_ms)
         self._turns.play_greeting(bot.greeting, now)
         self._is_open.set()
 
@@ -394,6 +394,7 @@ class CallSession:
     def _publish_turns(self) -> None:
         for turn in self._turns.transcript.take_finished():
             if self._record:
+                self._record.follow(self._agent.bot)
                 self._record.turn(turn, self._receipt.answers.of(turn.item_id))
             if self._turns.is_greeting(turn):
                 self._agent.note_said(turn.heard)

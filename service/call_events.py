@@ -242,6 +242,17 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     price_date: str | None
 
 
+class CallPrivacy(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the call's words is in its events.
+
+    `retention`: `redacted`, `full` or `none`; the strictest of the bots that served the call.
+    `redactions`: parts that were masked, by kind, such as `card`.
+    """
+
+    retention: Literal["redacted", "full", "none"]
+    redactions: dict[str, int] = {}
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """One conversation with a speech provider; a call has several when one was lost or renewed.
 
@@ -289,6 +300,7 @@ class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens | None = None
     cost: Cost | None = None
     output_variables: dict[str, str]
+    privacy: CallPrivacy | None = None
 
 
 class CallEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 from service.audiohook.counters import Counters
 from service.audiohook.messages import Open
 from service.audiohook.upgrade import CallIdentity
+from service.bots.port import Bot
 from service.call_events import (
     AnswerLatency,
     CallEndedData,
@@ -19,6 +20,7 @@ from service.call_events import (
 from service.call_services import CallServices
 from service.logs import log_call
 from service.price_list import prices_of
+from service.private_words import PrivateWords
 from service.receipt import Receipt
 from service.transcript import Turn
 
@@ -41,10 +43,16 @@ class CallRecord:
         self._sink = services.events
         self._wall_clock = services.wall_clock
         self._started_at = self._wall_clock()
+        self._words = PrivateWords()
         self._traceparent = services.begin_trace() if services.begin_trace else msgspec.UNSET
 
-    def started(self, *, bot_id: str, setup_ms: int) -> None:
-        """Emit `call.started`."""
+    def follow(self, bot: Bot) -> None:
+        """Keep of the words no more than this bot allows, and no more than those before it."""
+        self._words.follow(bot.privacy)
+
+    def started(self, bot: Bot, *, setup_ms: int) -> None:
+        """Emit `call.started`; `bot` answers the call."""
+        self.follow(bot)
         opening = self._opening
         data = CallStartedData(
             session_id=self._session_id,
@@ -52,7 +60,7 @@ class CallRecord:
             org_id=opening.organization_id,
             participant_id=opening.participant_id,
             correlation_id=self._identity.correlation_id,
-            bot_id=bot_id,
+            bot_id=bot.bot_id,
             caller=Caller(dnis=opening.dnis, language=opening.language),
             setup_ms=setup_ms,
         )
@@ -60,14 +68,15 @@ class CallRecord:
 
     def turn(self, turn: Turn, latency: AnswerLatency | None) -> None:
         """Emit `call.turn` for a finished turn; `latency` of one that began an answer."""
+        heard, generated = self._words.of_turn(turn)
         data = TurnData(
             turn_id=f"{self._session_id}/turn/{turn.number}",
             seq=turn.number,
             speaker=turn.speaker,
             start_ms=turn.start_ms,
             end_ms=turn.end_ms,
-            text=turn.heard,
-            text_generated=msgspec.UNSET if turn.text == turn.heard else turn.text,
+            text=heard,
+            text_generated=msgspec.UNSET if turn.text == turn.heard else generated,
             heard_ms=turn.heard_ms,
             interrupted=turn.was_interrupted,
             recognised=turn.is_recognised,
@@ -95,9 +104,10 @@ class CallRecord:
             end_reason=end_reason,
             turns=turns,
             counters=counters,
-            output_variables=output_variables,
+            output_variables=self._words.of_outputs(output_variables),
             prices=prices_of(),
         )
+        data = msgspec.structs.replace(data, privacy=self._words.told)
         self._emit("ended", "call.ended.v1", data)
         log_call(data)
         return data

@@ -22,7 +22,7 @@ from tests.contracts.event_examples import (
     SESSION,
 )
 from tests.fake_speech import FakeProvider
-from tests.plain_bot import Bots
+from tests.plain_bot import PLAIN_BOT, Bots
 
 IDENTITY = CallIdentity(
     session_id=SESSION,
@@ -105,7 +105,7 @@ def written(sink: Sink) -> list[dict[str, object]]:
 
 
 def test_id_is_made_of_session_kind_and_number(sink: Sink, record: CallRecord):
-    record.started(bot_id="default", setup_ms=5)
+    record.started(PLAIN_BOT, setup_ms=5)
     record.turn(Turn(1, "agent", "a", 0, 0), None)
     record.turn(Turn(2, "caller", "c", 0, 0), None)
     end(record)
@@ -119,7 +119,7 @@ def test_id_is_made_of_session_kind_and_number(sink: Sink, record: CallRecord):
 
 
 def test_every_event_names_its_call(sink: Sink, record: CallRecord):
-    record.started(bot_id="default", setup_ms=5)
+    record.started(PLAIN_BOT, setup_ms=5)
     record.turn(Turn(1, "agent", "a", 0, 0), None)
     end(record)
 
@@ -129,7 +129,7 @@ def test_every_event_names_its_call(sink: Sink, record: CallRecord):
 
 
 def test_events_carry_the_time_at_which_they_are_emitted(sink: Sink, record: CallRecord):
-    record.started(bot_id="default", setup_ms=5)
+    record.started(PLAIN_BOT, setup_ms=5)
     end(record)
 
     assert [event.time - AT for event in sink.events] == [
@@ -139,7 +139,7 @@ def test_events_carry_the_time_at_which_they_are_emitted(sink: Sink, record: Cal
 
 
 def test_started_tells_where_the_call_came_in(sink: Sink, record: CallRecord):
-    record.started(bot_id="default", setup_ms=5)
+    record.started(PLAIN_BOT, setup_ms=5)
 
     (event,) = written(sink)
     assert event["data"] == {
@@ -155,7 +155,7 @@ def test_started_tells_where_the_call_came_in(sink: Sink, record: CallRecord):
 
 
 def test_number_name_and_variables_of_the_caller_are_not_published(sink: Sink, record: CallRecord):
-    record.started(bot_id="default", setup_ms=5)
+    record.started(PLAIN_BOT, setup_ms=5)
     end(record)
 
     text = json.dumps(written(sink))
@@ -222,7 +222,7 @@ def test_generated_words_are_told_only_where_they_differ(sink: Sink, record: Cal
 
 
 def test_ended_dates_the_beginning(sink: Sink, record: CallRecord):
-    record.started(bot_id="default", setup_ms=5)
+    record.started(PLAIN_BOT, setup_ms=5)
 
     data = record.ended(
         Receipt(bot_ids=["default"]),
@@ -239,7 +239,7 @@ def test_ended_dates_the_beginning(sink: Sink, record: CallRecord):
 
 
 def test_ended_tells_what_the_call_cost_by_the_shipped_prices(sink: Sink, record: CallRecord):
-    record.started(bot_id="default", setup_ms=5)
+    record.started(PLAIN_BOT, setup_ms=5)
 
     data = record.ended(
         Receipt(

@@ -12,6 +12,7 @@ from service.bots.definition import (
 from service.bots.reading import Problems, entry_key, join, shown, suggestion
 from service.bots.templates import names_in
 from service.outputs import STANDARD_NAMES
+from service.privacy_patterns import problem_with
 from service.tools.port import CONTROL_NAMES
 
 _USED_BY = {
@@ -26,6 +27,7 @@ def check_bot(table: BotTable, voices: tuple[str, ...], problems: Problems) -> N
     _check_texts(table, problems)
     _check_voices(table, voices, problems)
     _check_greeting(table.greeting, problems)
+    _check_privacy(table, problems)
     _check_controls(table, problems)
     _check_variables(table, problems)
     _check_keypad(table, problems)
@@ -104,6 +106,12 @@ def _check_voices(table: BotTable, voices: tuple[str, ...], problems: Problems) 
     for key, voice in named:
         if voice not in voices and not voice.startswith("voice_"):
             problems.expect(key, f"one of {', '.join(voices)}, or voice_… for your own", voice)
+
+
+def _check_privacy(table: BotTable, problems: Problems) -> None:
+    for number, pattern in enumerate(table.privacy.patterns, 1):
+        if expected := problem_with(pattern):
+            problems.expect(f"privacy.patterns.{number}", expected, pattern)
 
 
 def _check_greeting(greeting: GreetingTable, problems: Problems) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from service.audiohook.variables import MAX_OUTPUT_CHARS
 from service.bots.port import Bot, Limits, VoiceActivity
 from service.dtmf import GAP_S, MAX_DIGITS, TERMINATOR
+from service.privacy import Retention
 from service.tools.port import ControlName
 
 FLOW_OVERRIDES = ("BOT_LANGUAGE", "BOT_VOICE")
@@ -183,6 +184,13 @@ class McpTable(Table, frozen=True, kw_only=True):
     approved: list[Label] = []
 
 
+class PrivacyTable(Table, frozen=True, kw_only=True):
+    """What of a call's words leaves the service."""
+
+    retention: Retention = "redacted"
+    patterns: Annotated[list[Label], msgspec.Meta(max_length=20)] = []
+
+
 class BotTable(Table, frozen=True, kw_only=True):
     """The whole file. `tools` are read by their kinds, each of which has keys of its own."""
 
@@ -214,6 +222,7 @@ class BotTable(Table, frozen=True, kw_only=True):
     transcription: TranscriptionTable = TranscriptionTable()
     silence: SilenceTable | None = None
     limits: LimitsTable = LimitsTable()
+    privacy: PrivacyTable = PrivacyTable()
     keypad: KeypadTable = KeypadTable()
     digits: Annotated[dict[VariableName, DigitsTable], msgspec.Meta(max_length=50)] = {}
     inputs: Annotated[dict[VariableName, InputTable], msgspec.Meta(max_length=50)] = {}

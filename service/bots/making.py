@@ -27,6 +27,7 @@ from service.bots.port import (
     Keypad,
     Limits,
     McpServer,
+    Privacy,
     VoiceActivity,
 )
 from service.bots.prepared import PreparedBot
@@ -113,6 +114,7 @@ class _Parts:
             digit_fields={name: _digits(name, digits) for name, digits in table.digits.items()},
             silence=_silence(table.silence),
             limits=_limits(table.limits),
+            privacy=Privacy(table.privacy.retention, tuple(table.privacy.patterns)),
             outputs=_outputs(bot_id, tables),
         )
         return PreparedBot(

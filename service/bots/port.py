@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from service.dtmf import DigitRules
+from service.privacy import Retention
 from service.silence import SilencePolicy
 from service.tools.port import Command, Tool
 
@@ -118,6 +119,18 @@ class McpServer:
     approved: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What of a call's words leaves the service.
+
+    `retention`: `redacted` masks private parts, `full` keeps every word, `none` keeps no word.
+    `patterns`: the bot's own private numbers (`service.privacy_patterns`).
+    """
+
+    retention: Retention = "redacted"
+    patterns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bot:
     """Everything that makes one agent on one call.
@@ -146,6 +159,7 @@ class Bot:
         digit_fields: by name, what `CollectDigits` may ask for.
         silence: what happens when the caller says nothing.
         limits: how long the call may take.
+        privacy: what of its words leaves the service.
         inputs: the flow's input variables that the bot allows, by name.
         outputs: output variables with their defaults, those of all reachable bots included.
         warnings: short words for what was wrong with the inputs, without their values.
@@ -175,6 +189,7 @@ class Bot:
     digit_fields: Mapping[str, DigitField] = field(default_factory=dict)
     silence: SilencePolicy = SilencePolicy()
     limits: Limits = Limits()
+    privacy: Privacy = Privacy()
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from service.call_events import (
     CallEndedData,
     Caller,
     CallEvent,
+    CallPrivacy,
     CallStartedData,
     Connection,
     Cost,
@@ -130,6 +131,7 @@ ENDED = CallEvent(
             ToolUse(name="switch_bot", at_ms=20_500, outcome="ok", duration_ms=3),
             ToolUse(name="stock", at_ms=31_250, outcome="failed", server="shop"),
         ),
+        privacy=CallPrivacy(retention="redacted", redactions={"card": 1}),
         connections=(
             Connection(provider="openai", model="gpt-realtime-2.1", ready_ms=420),
             Connection(
