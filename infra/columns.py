@@ -49,6 +49,7 @@ CALLS = {
         "output_audio:double,transcription:double>,unpriced:array<string>,"
         "price_date:string>"
     ),
+    "privacy": "struct<retention:string,redactions:map<string,bigint>>",
     "output_variables": "map<string,string>",
     "dnis": "string",
     "language": "string",

@@ -158,7 +158,7 @@ def for_exporter(applied: Applied) -> str:
 
 
 def forget_clients() -> None:
-    for name in ("_table", "_lake", "_s3", "_recorder", "_recorder_handler"):
+    for name in ("_table", "_lake", "_bus", "_s3", "_judge", "_recorder", "_recorder_handler"):
         getattr(functions, name).cache_clear()
 
 
