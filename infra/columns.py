@@ -32,7 +32,9 @@ CALLS = {
     "tools": (
         "array<struct<name:string,at_ms:bigint,outcome:string,duration_ms:bigint,server:string>>"
     ),
-    "connections": "array<struct<provider:string,model:string,ready_ms:bigint,after:string>>",
+    "connections": (
+        "array<struct<provider:string,model:string,ready_ms:bigint,after:string,lost_ms:bigint>>"
+    ),
     "transport": (
         "struct<frames_in:bigint,bytes_in:bigint,frames_out:bigint,bytes_out:bigint,"
         "underruns:bigint,rate_limited:bigint,dropped_in_ms:bigint>"

@@ -257,13 +257,15 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """One conversation with a speech provider; a call has several when one was lost or renewed.
 
     `provider` as in `SPEECH_PROVIDER`, `ready_ms` since `open`. `after`: why the one before it
-    ended, a short word; empty for the first one and after a planned renewal.
+    ended, a short word; empty for the first one and after a planned renewal. `lost_ms`: when the
+    one before it was lost, null where none was.
     """
 
     provider: str
     model: str
     ready_ms: int
     after: str = ""
+    lost_ms: int | None = None
 
 
 class CallEndedData(msgspec.Struct, frozen=True, kw_only=True):

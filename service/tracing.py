@@ -102,11 +102,9 @@ class _Trace:
         self._add(f"{turn.speaker} turn", turn.start_ms, turn.end_ms, attributes)
 
     def end(self, ended: CallEndedData) -> None:
-        if ended.setup and ended.setup.model_ready_ms is not None:
-            about: Attributes = {"model": ended.model, "process.cold": ended.setup.is_cold}
-            self._add("connect", 0, ended.setup.model_ready_ms, about)
+        self._add_connects(ended)
         for use in ended.tools:
-            about = {"tool.name": use.name, "tool.outcome": use.outcome}
+            about: Attributes = {"tool.name": use.name, "tool.outcome": use.outcome}
             self._add("tool", use.at_ms, use.at_ms + (use.duration_ms or 0), about)
         self._span.set_attributes(
             {
@@ -119,6 +117,14 @@ class _Trace:
         if ended.disposition == "failed":
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end(self._ns(ended.duration_ms))
+
+    def _add_connects(self, ended: CallEndedData) -> None:
+        is_cold = ended.setup is not None and ended.setup.is_cold
+        for number, it in enumerate(ended.connections):
+            about: Attributes = {"provider": it.provider, "model": it.model}
+            about |= {"connect.after": it.after} if number else {"process.cold": is_cold}
+            began_ms = it.lost_ms if number else 0
+            self._add("connect", it.ready_ms if began_ms is None else began_ms, it.ready_ms, about)
 
     def _add(self, name: str, start_ms: int, end_ms: int, attributes: Attributes) -> None:
         self._traces.child(self._span, name, self._ns(start_ms), self._ns(end_ms), attributes)

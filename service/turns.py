@@ -63,6 +63,7 @@ class Turns:
         self._answers = self.receipt.answers
         self.spoke_at = -math.inf
         self.is_lost = False
+        self._lost_ms: int | None = None
         self._clips: set[str] = set()
         self._opened_at: float | None = None
         self.follow(bot)
@@ -210,7 +211,7 @@ class Turns:
 
     def _note_provider(self, event: SpeechLost | SpeechReady, now: float) -> None:
         if isinstance(event, SpeechLost):
-            self.is_lost = True
+            self.is_lost, self._lost_ms = True, self.ms(now)
             self.playout.break_off()
             self.receipt.add_error(event.code)
             return
@@ -222,8 +223,10 @@ class Turns:
                 model=event.model,
                 ready_ms=self.ms(now),
                 after=event.after,
+                lost_ms=self._lost_ms,
             )
         )
+        self._lost_ms = None
 
     def _agent_pauses(self, event: AgentAudioDone, now: float) -> None:
         self.playout.complete(event.item_id)

@@ -135,7 +135,11 @@ ENDED = CallEvent(
         connections=(
             Connection(provider="openai", model="gpt-realtime-2.1", ready_ms=420),
             Connection(
-                provider="cascade", model="cascade/small", ready_ms=25_310, after="closed_1011"
+                provider="cascade",
+                model="cascade/small",
+                ready_ms=25_310,
+                after="closed_1011",
+                lost_ms=24_890,
             ),
         ),
         transport=Transport(
