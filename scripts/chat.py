@@ -24,7 +24,7 @@ from scripts.emulators.realtime import RealtimeEmulator
 from scripts.emulators.realtime_scenario import NAMED
 from scripts.sample_bank import SampleBank
 from scripts.typed_call import COMMANDS, TypedCall, language_problem
-from service import wiring
+from service import start_checks, wiring
 from service.__main__ import environment
 from service.bots.port import BotsError
 from service.secrets.port import Watched
@@ -105,7 +105,7 @@ async def _chat(options: argparse.Namespace) -> None:
     if options.bots:
         own["BOTS_URL"] = f"file:{options.bots}"
     async with _model(options, env) as model:
-        settings = Settings.from_env(own | model, check=wiring.problems_of)
+        settings = Settings.from_env(own | model, check=start_checks.problems_of)
         with _bank(options.bot, settings) as settings:
             await _talk(options, settings)
 

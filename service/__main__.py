@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from service import logs, wiring
+from service import logs, start_checks, wiring
 from service.app import create_app, unix_now, utc_now
 from service.bots.port import BotService
 from service.call_services import CallServices
@@ -33,7 +33,7 @@ _READ_BY_SDKS = ("OTEL_", "AWS_")
 def main() -> int:
     """Serve until a signal ends us; return the exit code."""
     try:
-        settings = Settings.from_env(environment(), check=wiring.problems_of)
+        settings = Settings.from_env(environment(), check=start_checks.problems_of)
     except SettingsError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")

@@ -44,6 +44,10 @@ _NEEDED: Mapping[SpeechProviderName, tuple[str, ...]] = {
 }  # fmt: skip
 POLLY = "aws-polly"
 """Scheme of `TTS_BASE_URL`: a region of AWS follows, and `TTS_MODEL` is engine and voice."""
+ACCENTS = ("en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "it-IT")
+"""Models of `local://pico`."""
+LOCAL = "local"
+"""Scheme of `ASR_BASE_URL` (`local://moonshine`) and `TTS_BASE_URL` (`local://pico`): no server."""
 BEDROCK = "aws-bedrock"
 """Scheme of `LLM_BASE_URL`: a region follows; `LLM_MODEL` is a model or an inference profile."""
 AWS_SECRETS = "aws-secretsmanager"
@@ -234,13 +238,13 @@ class _Reader(Variables):
 
     def _read_cascade(self) -> _Cascade:
         return {
-            "asr_base_url": self._url("ASR_BASE_URL", "", HTTP),
+            "asr_base_url": self._url("ASR_BASE_URL", "", (*HTTP, LOCAL)),
             "asr_api_key": self._text("ASR_API_KEY", ""),
             "asr_model": self._text("ASR_MODEL", ""),
             "llm_base_url": self._url("LLM_BASE_URL", "", (*HTTP, BEDROCK)),
             "llm_api_key": self._text("LLM_API_KEY", ""),
             "llm_model": self._text("LLM_MODEL", ""),
-            "tts_base_url": self._url("TTS_BASE_URL", "", (*HTTP, POLLY)),
+            "tts_base_url": self._url("TTS_BASE_URL", "", (*HTTP, POLLY, LOCAL)),
             "tts_api_key": self._text("TTS_API_KEY", ""),
             "tts_model": self._text("TTS_MODEL", ""),
         }
@@ -289,6 +293,8 @@ class _Reader(Variables):
             self._expect("EVENTS_URL", "sqs:https://… with the queue's address", "sqs:...")
         if settings.tts_base_url.startswith(POLLY) and "/" not in settings.tts_model:
             self._expect("TTS_MODEL", "engine/voice such as neural/Joanna", settings.tts_model)
+        if settings.tts_base_url.startswith(LOCAL) and settings.tts_model not in ACCENTS:
+            self._expect("TTS_MODEL", f"one of {', '.join(ACCENTS)}", settings.tts_model)
         if not settings.has_credentials and not settings.allow_anonymous:
             self.problems.append(
                 "AUDIOHOOK_KEYS: no credentials are configured, so anybody could call; set it "

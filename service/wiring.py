@@ -5,21 +5,20 @@ They are imported when they are chosen, so that what a deployment does not use c
 
 import asyncio
 import functools
-import importlib.util
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.bots.port import BotsError, BotService
+from service.bots.port import BotService
 from service.gate import GateCounts
 from service.live_calls import LiveCalls
 from service.monitoring import MetricsPage, Monitoring, log_active_calls
 from service.outbox.port import EventPublisher, EventSink
-from service.recordings import OWN, Recordings, RecordingsError, read_recordings
-from service.secrets.port import KeySource, SecretReader, SecretsError
-from service.settings import AWS_SECRETS, BEDROCK, POLLY, VOICES, Settings
+from service.recordings import OWN, Recordings, read_recordings
+from service.secrets.port import KeySource, SecretReader
+from service.settings import AWS_SECRETS, BEDROCK, LOCAL, POLLY, VOICES, Settings
 from service.speech.port import SpeechProvider
 from service.tools.port import ToolKind
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from service.secrets.cache import CachedClientSecrets, CachedSecret
     from service.secrets.env import EnvSecrets
     from service.secrets.file import FileSecrets
-    from service.speech.cascade_parts import ChatModel, Synthesizer
+    from service.speech.cascade_parts import ChatModel, Synthesizer, Transcriber
     from service.speech.fallback import FallbackProvider
 
 CATALOG = Path(__file__).parent / "bots" / "catalog"
@@ -44,7 +43,7 @@ def make_secrets(
     """
     scheme, _, name = settings.secrets_url.partition(":")
     if scheme != AWS_SECRETS:
-        return _make_local_secrets(settings)
+        return make_local_secrets(settings)
     from service.secrets.cache import CachedClientSecrets, CachedSecret
     from service.secrets.keys import parse_versions
 
@@ -65,7 +64,12 @@ def _make_reader(name: str, settings: Settings) -> SecretReader:
     return AwsSecret(name, make_client)
 
 
-def _make_local_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None":
+def make_local_secrets(settings: Settings) -> "EnvSecrets | FileSecrets | None":
+    """Return the store of client secrets in the environment or in a file; None for neither.
+
+    Raises:
+        SecretsError: it cannot be read, or holds something else.
+    """
     scheme, _, argument = settings.secrets_url.partition(":")
     if scheme == "file":
         from service.secrets.file import FileSecrets
@@ -141,17 +145,25 @@ def _make_realtime(settings: Settings, name: str, key: KeySource | None) -> Spee
 def make_cascade(settings: Settings) -> SpeechProvider:
     """Return ears, mind and voice over HTTP as one provider; they are made with the first call."""
     from service.speech.cascade import CascadeProvider
-    from service.speech.cascade_parts import Address, Parts
+    from service.speech.cascade_parts import Parts
 
     def parts() -> Parts:
-        from service.speech.asr import HttpTranscriber
-        from service.speech.web import Web
-
-        asr = Address(settings.asr_base_url, settings.asr_api_key)
-        ears = HttpTranscriber(Web("asr", asr), settings.asr_model)
-        return Parts(ears, _make_mind(settings), _make_voice(settings))
+        return Parts(_make_ears(settings), _make_mind(settings), _make_voice(settings))
 
     return CascadeProvider(parts)
+
+
+def _make_ears(settings: Settings) -> "Transcriber":
+    if settings.asr_base_url.startswith(LOCAL):
+        from service.speech.local import LocalTranscriber
+
+        return LocalTranscriber()
+    from service.speech.asr import HttpTranscriber
+    from service.speech.cascade_parts import Address
+    from service.speech.web import Web
+
+    address = Address(settings.asr_base_url, settings.asr_api_key)
+    return HttpTranscriber(Web("asr", address), settings.asr_model)
 
 
 def _make_mind(settings: Settings) -> "ChatModel":
@@ -178,6 +190,10 @@ def _make_voice(settings: Settings) -> "Synthesizer":
         from service.speech.tts_polly import PollySynthesizer
 
         return PollySynthesizer(make_session(place, settings.aws_role_arn), settings.tts_model)
+    if scheme == LOCAL:
+        from service.speech.local import LocalSynthesizer
+
+        return LocalSynthesizer(settings.tts_model)
     from service.speech.cascade_parts import Address
     from service.speech.tts import HttpSynthesizer
     from service.speech.web import Web
@@ -321,71 +337,3 @@ def _traced(monitoring: Monitoring, wall_clock: Callable[[], datetime]) -> Monit
         begin_trace=traces.begin,
         closing=(functools.partial(asyncio.to_thread, traces.close),),
     )
-
-
-def problems_of(settings: Settings) -> list[str]:
-    """Return what only the implementations can see to be wrong with the settings."""
-    return [
-        *_problems_of_aws(settings),
-        *_problems_of_secrets(settings),
-        *_problems_of_bots(settings),
-        *_problems_of_recordings(settings),
-        *_problems_of_traces(settings),
-        *_problems_of_events(settings),
-    ]
-
-
-def _problems_of_events(settings: Settings) -> list[str]:
-    if settings.events_url.startswith("sqs:") and importlib.util.find_spec("boto3") is None:
-        return ["EVENTS_URL: sqs: needs the extra `aws`: pip install '.[aws]'"]
-    return []
-
-
-def _problems_of_traces(settings: Settings) -> list[str]:
-    if settings.is_traced and importlib.util.find_spec("opentelemetry") is None:
-        return [
-            "OTEL_EXPORTER_OTLP_ENDPOINT: traces need the extra `otel`: pip install '.[otel]', or "
-            "set OTEL_SDK_DISABLED=true"
-        ]
-    return []
-
-
-def _problems_of_secrets(settings: Settings) -> list[str]:
-    if settings.secrets_url.startswith(AWS_SECRETS):
-        return []  # no store far away may stop or delay the start
-    name = "SECRETS_URL" if settings.secrets_url.startswith("file:") else "AUDIOHOOK_KEYS"
-    try:
-        store = _make_local_secrets(settings)
-    except SecretsError as error:
-        return [f"{name}: {problem}" for problem in error.problems]
-    if store is not None and store.key_count == 0:
-        return [f"{name}: holds no API key, so that every caller would be refused"]
-    return []
-
-
-def _problems_of_recordings(settings: Settings) -> list[str]:
-    try:
-        make_recordings(settings)
-    except RecordingsError as error:
-        return [f"CLIPS_DIR: {problem}" for problem in error.problems]
-    return []
-
-
-def _problems_of_aws(settings: Settings) -> list[str]:
-    addresses = {
-        "SECRETS_URL": settings.secrets_url,
-        "OPENAI_API_KEY_SECRET": settings.openai_api_key_secret,
-        "AZURE_OPENAI_API_KEY_SECRET": settings.azure_openai_api_key_secret,
-    }
-    names = [name for name, address in addresses.items() if address.startswith(AWS_SECRETS)]
-    if names and importlib.util.find_spec("boto3") is None:
-        return [f"{name}: AWS needs the extra `aws`: pip install '.[aws]'" for name in names]
-    return []
-
-
-def _problems_of_bots(settings: Settings) -> list[str]:
-    try:
-        make_bots(settings, make_tool_kinds(settings))
-    except BotsError as error:
-        return [f"BOTS_URL: {problem}" for problem in error.problems]
-    return []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service import __main__ as command
-from service import wiring
+from service import start_checks, wiring
 from service.server import CallServer
 from service.settings import VOICES, Settings
 
@@ -135,7 +135,7 @@ def test_key_in_aws_without_boto3_is_a_problem(
 
 
 def problems_of(**changes: str) -> list[str]:
-    return wiring.problems_of(Settings.from_env(GOOD | changes))
+    return start_checks.problems_of(Settings.from_env(GOOD | changes))
 
 
 def test_a_queue_for_events_needs_boto3(monkeypatch: pytest.MonkeyPatch):

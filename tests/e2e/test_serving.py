@@ -475,10 +475,10 @@ AWS = "aws-secretsmanager:bridge/keys"
 )
 def test_what_the_start_does_not_need_is_not_imported(settings: dict[str, str]):
     code = (
-        "import sys; from service import wiring; from service.__main__ import build; "
+        "import sys; from service import start_checks; from service.__main__ import build; "
         "from service.settings import Settings; "
         f"settings = {settings | {'ALLOW_ANONYMOUS': '1', 'EVENTS_URL': 'off:'}!r}; "
-        "build(Settings.from_env(settings, check=wiring.problems_of)).config.load(); "
+        "build(Settings.from_env(settings, check=start_checks.problems_of)).config.load(); "
         f"print([m for m in {NOT_AT_THE_START!r} if m in sys.modules])"
     )
 
