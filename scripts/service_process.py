@@ -15,7 +15,7 @@ STOP_DEADLINE_S = 10.0
 
 # What the caller's shell holds for a real deployment must not leak into an emulated one.
 _OURS = (
-    "ALLOW_ANONYMOUS", "ASR_", "AUDIOHOOK_", "AWS_", "AZURE_", "BOTS_", "CALL_", "CLIPS_",
+    "ALLOW_ANONYMOUS", "ASR_", "AUDIOHOOK_", "AZURE_", "BOTS_", "CALL_", "CLIPS_",
     "DRAIN_", "ECS_", "EVENTS_", "FLY_", "GENESYS_", "HOST", "IDLE_", "LLM_", "LOG_", "MAX_",
     "METRICS", "OPENAI_", "OTEL_", "PORT", "PUBLIC_HOST", "SECRETS_", "SPEECH_", "SPOOL_", "TASK_",
     "TOOL_", "TTS_", "UNKNOWN_",

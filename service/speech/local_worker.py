@@ -4,8 +4,8 @@
     python -m service.speech.local_worker voice en-US
 
 Each request and each answer is a length of four bytes (big-endian) and so many bytes; ears take
-PCMU and give UTF-8 words, the voice the other way round. The process ends when its input does. Needs
-the extra `local`. Source: the specification of speech, 1 and 2 (what the two packages need).
+PCMU and give UTF-8 words, the voice the other way round. The process ends when its input does.
+Needs the extra `local`. Source: the specification of speech, 1 and 2 (what the two packages need).
 """
 
 import importlib
