@@ -10,7 +10,7 @@ FROM docker.io/library/python:3.13-slim-trixie AS build
 # Another lock than the image's own: for a voice that needs numpy, say.
 ARG REQUIREMENTS=service/image-requirements.txt
 # The services of AWS that ours uses; boto3 brings models of 400, which are nine tenths of its size.
-ARG AWS_SERVICES="polly s3 secretsmanager sqs sts"
+ARG AWS_SERVICES="bedrock-runtime polly s3 secretsmanager sqs sts"
 
 WORKDIR /app
 COPY ${REQUIREMENTS} /tmp/requirements.txt
