@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from urllib.request import Request, urlopen
 
 LOOK_EVERY_S = 1.0
@@ -68,7 +69,7 @@ class TaskProtection:
     async def _ask(self, *, protected: bool) -> None:
         try:
             await asyncio.to_thread(self._put, protected)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             if not self._has_failed:
                 _log.warning(
                     "ECS did not take the task's protection", extra={"error": type(error).__name__}

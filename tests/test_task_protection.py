@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from service.task_protection import LINGER_S, RENEW_S, RETRY_S, TaskProtection
 
 
@@ -118,6 +120,36 @@ def test_an_agent_that_is_gone_harms_nothing():
         await task.look(1.0, calls=0)
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"hello\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n40\r\n{",
+        b"HTTP/1.1 200 OK\r\nx: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n[1,2]",
+        b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n",
+        b"",
+    ],
+    ids=["no http", "broken off", "endless line", "no object", "failed", "nothing"],
+)
+def test_an_agent_that_talks_nonsense_harms_nothing(answer: bytes, caplog):
+    """What escaped here would end the tasks beside the calls, and the events of the calls."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async def scene() -> None:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        async with server:
+            task = Task(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            await task.look(calls=1)
+
+    asyncio.run(scene())
+    assert len(caplog.records) == 1
 
 
 def test_the_protection_ends_with_the_process():
