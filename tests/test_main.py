@@ -8,6 +8,7 @@ import pytest
 
 from service import __main__ as command
 from service import start_checks, wiring
+from service.loop_lag import LoopLag
 from service.server import CallServer
 from service.settings import VOICES, Settings
 
@@ -170,3 +171,17 @@ def test_a_disk_that_goes_away_with_the_machine_is_warned_of(
     wiring.make_events(Settings.from_env(GOOD | {"EVENTS_URL": url, "FLY_MACHINE_ID": "1"}))
 
     assert "outlive" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("most_ms", "lag_s", "is_overloaded"),
+    [("250", 0.25, False), ("250", 0.251, True), ("0", 60.0, False)],
+)
+def test_a_late_loop_is_an_overload_as_the_settings_say(
+    most_ms: str, lag_s: float, is_overloaded: bool
+):
+    lag = LoopLag()
+    lag.recent_s = lag_s
+    settings = Settings.from_env(GOOD | {"MAX_LOOP_LAG_MS": most_ms})
+
+    assert command._overload_of(settings, lag)() is is_overloaded

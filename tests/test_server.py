@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 from service import server
 from service.call import CallSession
 from service.live_calls import LiveCalls
-from service.server import CallServer, CallSocket, make_server
+from service.server import CallServer, CallSocket, IdleExit, make_server
 from tests.e2e.raw_http import UPGRADE, request
 
 DRAIN_S = 30.0
@@ -289,3 +289,38 @@ def test_a_bad_request_for_an_upgrade_is_answered_and_closed():
 
     assert wire.written.startswith(b"HTTP/1.1 400 ")
     assert wire.is_closed
+
+
+# Nobody needs the process.
+
+
+def test_a_process_is_idle_when_nothing_happened_for_long_enough():
+    idle = IdleExit(5.0, lambda: False)
+
+    looks = [idle.is_over(now, is_busy=False) for now in (100.0, 104.9, 105.0)]
+
+    assert looks == [False, False, True]
+
+
+def test_a_call_makes_the_wait_begin_again():
+    idle = IdleExit(5.0, lambda: False)
+    idle.is_over(100.0, is_busy=False)
+    idle.is_over(104.0, is_busy=True)
+
+    assert [idle.is_over(now, is_busy=False) for now in (106.0, 110.9, 111.0)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_process_with_events_to_deliver_stays():
+    events = ["the last call"]
+    idle = IdleExit(5.0, lambda: bool(events))
+
+    with_events = [idle.is_over(now, is_busy=False) for now in (100.0, 200.0)]
+    events.clear()
+    without = [idle.is_over(now, is_busy=False) for now in (201.0, 206.0)]
+
+    assert with_events == [False, False]
+    assert without == [False, True]
