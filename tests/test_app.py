@@ -207,3 +207,28 @@ def test_a_bug_in_one_call_leaves_the_others_alone():
     assert good.words == [("agent", "Welcome.")]
     errors = [record for _, record in trap.records if record.levelname == "ERROR"]
     assert [record.getMessage() for record in errors] == ["a call failed inside"]
+
+
+class WornOutBots(Bots):
+    """Bots whose watch has a bug."""
+
+    async def watch(self) -> None:
+        await asyncio.sleep(0.05)
+        raise RuntimeError("a bug beside the calls")
+
+
+def test_what_fails_beside_the_calls_costs_no_call_and_no_event():
+    async def scenario() -> Played:
+        async with bridge(PROMPT, brain=DialogueBrain(SMALL_TALK), bots=WornOutBots()) as running:
+
+            async def script(call: GenesysCall) -> None:
+                await call.opened()
+                await call.agent_quiet(for_ms=300)
+
+            return await play(running, script)
+
+    with trapped_logs() as log:
+        played = asyncio.run(scenario(), debug=False)
+
+    assert played.ended["end_reason"] == "caller_hangup"
+    assert "something beside the calls has failed" in log.text
