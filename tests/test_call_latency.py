@@ -138,3 +138,28 @@ def test_the_setup_is_timed_from_the_upgrade_to_the_greetings_first_sound():
     assert setup["model_ready_ms"] == near(400)
     assert setup["greeting_left_ms"] == near(650)
     assert setup["greeting_heard_ms"] == near(730)
+
+
+async def lost_before_the_answer(studio: Studio) -> None:
+    await studio.opened()
+    await hear(studio, 1_000)
+    await ask(studio, "c1", heard_ms=1_000)
+    await asyncio.sleep(0.200)
+    studio.session.yields(speech.SpeechLost("openai", "closed_1011"))
+    await asyncio.sleep(0.300)
+    studio.session.yields(speech.SpeechReady("openai", "a-model", after="closed_1011"))
+    await asyncio.sleep(0.400)
+    studio.session.yields(*speech_of(400, "2.a1"), speech.AgentTurnDone())
+    await asyncio.sleep(1)
+    await studio.hangs_up()
+
+
+def test_a_reconnect_is_a_part_of_the_wait_and_its_gap_a_fact_of_the_call():
+    ended = play(lost_before_the_answer).ended
+
+    (answer,) = ended["answers"]
+    assert answer["endpointing_ms"] == near(CLOSING_SILENCE_MS)
+    assert answer["model_ms"] == near(200 + 300 + 400)
+    first, second = ended["connections"]
+    assert first["lost_ms"] is None
+    assert second["ready_ms"] - second["lost_ms"] == near(300)
