@@ -228,6 +228,22 @@ def test_a_completed_call_is_judged(
     assert functions.exporter({"detail": {"session_id": SESSION}}, None)
 
 
+def test_a_call_goes_from_the_queue_to_its_judgement_by_way_of_the_bus(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    send(aws, *map(to_json, CALL))
+    answers(200, {"content": json.dumps(ANSWER)})
+
+    QueuePoller(aws.sqs, aws.queue_url, functions.recorder).drain()
+    with endpoint() as url:
+        judge_at(url, monkeypatch)
+        QueuePoller(aws.sqs, aws.seen_url, functions.enricher).drain()
+
+    folders = {key.partition("/")[0] for key in aws.lake()}
+    assert {"calls", "turns", "analysis"} <= folders
+    assert aws.bodies(aws.seen_url) == []
+
+
 def test_a_throttled_judge_leaves_the_message_on_the_queue(
     aws: Cloud, completed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
