@@ -79,7 +79,8 @@ class CallAnalysisData(msgspec.Struct, frozen=True, kw_only=True):
     """A judgement with whose it is. `turns_judged` is less than `turns` for a very long call.
 
     `status`: why there is a judgement or none; `malformed` means that the model's answers could not
-    be read, `nothing_said` that no caller's words are known and nobody was asked.
+    be used (`status_reason` has what was wrong with the last one), `nothing_said` that no caller's
+    words are known and nobody was asked.
     """
 
     session_id: str
@@ -91,6 +92,7 @@ class CallAnalysisData(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     prompt_version: str
     status: AnalysisStatus
+    status_reason: str | None
     turns: int
     turns_judged: int
     judgement: Judgement | None

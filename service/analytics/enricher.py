@@ -19,6 +19,7 @@ from service.call_documents import AnalysisStatus, CallAnalysis, CallAnalysisDat
 from service.call_events import CallEndedData, CallEvent, TurnData
 
 TRIES = 2  # a malformed answer is asked for once more
+Answer = tuple[AnalysisStatus, str | None, Judgement | None]
 
 
 class AnalysisBus(Protocol):
@@ -75,7 +76,10 @@ class Enricher:
         self, event: CallEvent, ended: CallEndedData, turns: tuple[TurnData, ...]
     ) -> CallAnalysis:
         chosen = selected(turns)
-        status, judgement = self._ask(chosen)
+        if any(turn.speaker == "caller" for turn in turns):
+            status, reason, judgement = self._ask(chosen)
+        else:
+            status, reason, judgement = "nothing_said", None, None
         return CallAnalysis(
             id=f"{event.sessionid}/analysis/{self._judge.name}/{self._judge.model}/{PROMPT_VERSION}",
             subject=event.subject,
@@ -92,20 +96,20 @@ class Enricher:
                 model=self._judge.model,
                 prompt_version=PROMPT_VERSION,
                 status=status,
+                status_reason=reason,
                 turns=len(turns),
                 turns_judged=len(chosen) if judgement else 0,
                 judgement=judgement,
             ),
         )
 
-    def _ask(self, turns: list[TurnData]) -> tuple[AnalysisStatus, Judgement | None]:
-        if not any(turn.speaker == "caller" for turn in turns):
-            return "nothing_said", None
+    def _ask(self, turns: list[TurnData]) -> Answer:
+        reason = ""
         for _ in range(TRIES):
             try:
-                return "judged", self._judge.judge(turns)
-            except JudgeRefusedError:
-                return "refused", None
-            except MalformedAnswerError:
-                continue
-        return "malformed", None
+                return "judged", None, self._judge.judge(turns)
+            except JudgeRefusedError as error:
+                return "refused", str(error), None
+            except MalformedAnswerError as error:
+                reason = str(error)
+        return "malformed", reason, None

@@ -20,6 +20,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.config import Config
 
 from service.analytics.aws import DynamoTable, EventBridgeBus, S3Claims, S3Client, S3Lake
 from service.analytics.enricher import Enricher
@@ -29,6 +30,9 @@ from service.analytics.judge_openai import OpenAIJudge
 from service.analytics.judging import Judge
 from service.analytics.recorder import BatchHandler, Recorder, make_handler
 from service.analytics.sweeper import Sweeper
+
+_PATIENCE = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1})
+"""Of a judge on AWS: a whole answer may take a minute. The queue is what tries again."""
 
 
 def recorder(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
@@ -78,11 +82,11 @@ def _judge() -> Judge | None:
         return None
     if kind == "comprehend":
         language = os.environ.get("JUDGE_LANGUAGE") or "en"
-        return ComprehendJudge(boto3.client("comprehend"), language)
+        return ComprehendJudge(boto3.client("comprehend", config=_PATIENCE), language)
     if kind not in {"openai", "bedrock"} or not model:
         raise ValueError("JUDGE must be none, comprehend, or openai or bedrock with a JUDGE_MODEL")
     if kind == "bedrock":
-        return BedrockJudge(boto3.client("bedrock-runtime"), model)
+        return BedrockJudge(boto3.client("bedrock-runtime", config=_PATIENCE), model)
     address = os.environ.get("JUDGE_BASE_URL") or "https://api.openai.com/v1"
     return OpenAIJudge(address, _judge_key(), model)
 

@@ -25,10 +25,12 @@ MAX_TEXTS = 25  # of one BatchDetectSentiment
 MAX_TEXT_BYTES = 5_000  # of one text of it
 _BUSY = frozenset(
     {
+        "InternalFailure",
         "InternalServerException",
         "ModelErrorException",
         "ModelNotReadyException",
         "ModelTimeoutException",
+        "ServiceUnavailable",
         "ServiceUnavailableException",
         "ThrottlingException",
         "TooManyRequestsException",
@@ -90,9 +92,10 @@ class ComprehendJudge:
         self._language = language
 
     def judge(self, turns: Sequence[TurnData]) -> Judgement:
-        """See `Judge`; a turn whose sentiment is not found has none.
+        """See `Judge`.
 
         Raises:
+            JudgeBusyError: Also where Comprehend fails at single turns: half a judgement is none.
             JudgeSetupError: The language or the right to use it must be put right.
         """
         spoken = [turn for turn in turns if turn.speaker == "caller" and turn.text.strip()]
@@ -109,6 +112,9 @@ class ComprehendJudge:
             LanguageCode=self._language,
             TextList=[_cut(turn.text) for turn in turns],
         )
+        if answer["ErrorList"]:
+            codes = sorted({str(each.get("ErrorCode", "unknown")) for each in answer["ErrorList"]})
+            raise JudgeBusyError(f"Comprehend failed at some turns: {', '.join(codes)}")
         return [
             TurnSentiment(turn=turns[each["Index"]].seq, sentiment=_SENTIMENTS[each["Sentiment"]])
             for each in sorted(answer["ResultList"], key=lambda each: int(each["Index"]))

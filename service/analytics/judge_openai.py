@@ -5,6 +5,7 @@ Errors name the status and nothing of the request or the answer.
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ from service.analytics.judging import (
 from service.call_documents import Judgement
 from service.call_events import TurnData
 
-MAX_ANSWER_BYTES = 1_000_000
+MAX_ANSWER_BYTES = 200_000
+"""Ten times what `MAX_TOKENS` are, and little enough for one row of the table."""
 MAX_TOKENS = 4_000
 _BUSY = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 
@@ -35,10 +37,10 @@ class OpenAIJudge:
         base_url: Such as `https://api.openai.com/v1`.
         api_key: Sent as bearer token; empty: none is sent.
         model: Its name there.
-        timeout_s: Of connecting, and of each wait for more of the answer.
+        timeout_s: Of connecting, of each wait for more of the answer, and of reading it whole.
 
     Raises:
-        ValueError: The address is not `http` or `https`.
+        ValueError: The address is not `http` or `https`, or no header can carry the key.
     """
 
     name = "openai"
@@ -46,6 +48,8 @@ class OpenAIJudge:
     def __init__(self, base_url: str, api_key: str, model: str, *, timeout_s: float = 60) -> None:
         if urlsplit(base_url).scheme not in {"http", "https"}:
             raise ValueError("the judge's address must begin with http:// or https://")
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise ValueError("the judge's API key must be one line of ASCII: look at its secret")
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._api_key = api_key
         self._timeout_s = timeout_s
@@ -82,14 +86,33 @@ class OpenAIJudge:
             self._url, data=json.dumps(body).encode(), headers=headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
-                read: bytes = answer.read(MAX_ANSWER_BYTES)
-                return read
+            with _opener.open(request, timeout=self._timeout_s) as answer:
+                return _read(answer, time.monotonic() + self._timeout_s)
         except urllib.error.HTTPError as error:
             with error:
                 raise _refusal_of(error.code) from None
         except (OSError, http.client.HTTPException) as error:
             raise JudgeBusyError(f"no answer: {type(error).__name__}") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The standard library would take the key along to whichever host is named."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing: the redirect is then an error with its status."""
+
+
+_opener = urllib.request.build_opener(_NoRedirects)
+
+
+def _read(answer: http.client.HTTPResponse, until: float) -> bytes:
+    """Return the answer, or its beginning where it is too long."""
+    read = bytearray()
+    while len(read) < MAX_ANSWER_BYTES and (more := answer.read1(MAX_ANSWER_BYTES - len(read))):
+        read += more
+        if time.monotonic() > until:
+            raise JudgeBusyError("the answer takes too long")
+    return bytes(read)
 
 
 def _refusal_of(status: int) -> Exception:

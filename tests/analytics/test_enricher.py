@@ -63,9 +63,9 @@ def test_a_judgement_is_kept_with_whose_it_is():
     assert bus.heard == [document]
     data = document["data"]
     assert (data["status"], data["judge"], data["model"]) == ("judged", "fake", "m1")
-    assert (data["turns"], data["turns_judged"], data["prompt_version"]) == (2, 2, "1")
+    assert (data["turns"], data["turns_judged"], data["prompt_version"]) == (2, 2, "2")
     assert data["judgement"] == ANSWER
-    assert world.has(SESSION, "ANALYSIS#fake#m1#1")
+    assert world.has(SESSION, "ANALYSIS#fake#m1#2")
 
 
 def test_the_facts_of_the_call_stay_what_they_were():
@@ -93,8 +93,8 @@ def test_a_malformed_answer_is_asked_for_once_more():
 @pytest.mark.parametrize(
     ("answers", "status"),
     [
-        ((MalformedAnswerError(), MalformedAnswerError()), "malformed"),
-        ((JudgeRefusedError(),), "refused"),
+        ((MalformedAnswerError("a"), MalformedAnswerError("why")), "malformed"),
+        ((JudgeRefusedError("why"),), "refused"),
     ],
 )
 def test_no_judgement_is_said_to_be_none(answers: tuple[Exception, ...], status: str):
@@ -102,6 +102,7 @@ def test_no_judgement_is_said_to_be_none(answers: tuple[Exception, ...], status:
     enricher(world, FakeJudge(*answers), Listener()).enrich(SESSION)
     data = json.loads(world.lake[KEY])["data"]
     assert (data["status"], data["judgement"], data["turns_judged"]) == (status, None, 0)
+    assert data["status_reason"] == "why"
 
 
 def test_nobody_is_asked_about_a_call_in_which_nobody_spoke():
@@ -126,7 +127,7 @@ def test_a_function_killed_before_its_last_write_judges_again():
     world.writes_left = 9
     enricher(world, FakeJudge(json.dumps(ANSWER)), bus).enrich(SESSION)
     assert bus.heard[0] == bus.heard[1]
-    assert world.has(SESSION, "ANALYSIS#fake#m1#1")
+    assert world.has(SESSION, "ANALYSIS#fake#m1#2")
 
 
 def test_a_call_that_is_not_there_is_said():

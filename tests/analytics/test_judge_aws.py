@@ -60,7 +60,12 @@ def test_bedrock_refuses_and_babbles():
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [("ThrottlingException", JudgeBusyError), ("AccessDeniedException", JudgeSetupError)],
+    [
+        ("ThrottlingException", JudgeBusyError),
+        ("ServiceUnavailable", JudgeBusyError),
+        ("InternalFailure", JudgeBusyError),
+        ("AccessDeniedException", JudgeSetupError),
+    ],
 )
 def test_errors_of_bedrock_say_whether_to_wait_or_to_look(code: str, kind: type[Exception]):
     client = client_of("bedrock-runtime")
@@ -86,6 +91,17 @@ def test_comprehend_gives_sentiments_of_the_callers_turns_in_batches():
     assert [one.turn for one in judgement.sentiments] == list(range(1, 60, 2))
     assert {one.sentiment for one in judgement.sentiments} == {"negative"}
     assert (judgement.summary, judgement.resolution) == (None, None)
+
+
+def test_a_turn_that_comprehend_fails_at_is_not_left_out():
+    client = client_of("comprehend")
+    stubber = Stubber(client)
+    failed = {"Index": 0, "ErrorCode": "INTERNAL_SERVER_ERROR", "ErrorMessage": "words 1"}
+    stubber.add_response("batch_detect_sentiment", {"ResultList": [], "ErrorList": [failed]})
+    stubber.activate()
+    with pytest.raises(JudgeBusyError, match="INTERNAL_SERVER_ERROR") as caught:
+        ComprehendJudge(client, "en").judge(turns_of(2))
+    assert "words 1" not in str(caught.value)
 
 
 def test_a_long_turn_is_cut_at_a_whole_character():

@@ -1,5 +1,7 @@
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.analytics.judge_openai import OpenAIJudge
+from service.analytics.judge_openai import MAX_ANSWER_BYTES, OpenAIJudge
 from service.analytics.judging import (
     JudgeBusyError,
     JudgeRefusedError,
@@ -24,6 +26,8 @@ class Endpoint(BaseHTTPRequestHandler):
     body = b""
     asked: dict[str, Any]
     authorization: str | None = None
+    location = ""
+    pause_s = 0.0
 
     def do_POST(self) -> None:
         kind = type(self)
@@ -31,8 +35,13 @@ class Endpoint(BaseHTTPRequestHandler):
         kind.authorization = self.headers["Authorization"]
         self.send_response(kind.status)
         self.send_header("Content-Length", str(len(kind.body)))
+        if kind.location:
+            self.send_header("Location", kind.location)
         self.end_headers()
-        self.wfile.write(kind.body)
+        with contextlib.suppress(ConnectionError):  # somebody who has heard enough
+            for at in range(0, len(kind.body), 20):
+                self.wfile.write(kind.body[at : at + 20])
+                time.sleep(kind.pause_s)
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -100,6 +109,34 @@ def test_anything_else_is_malformed(judge: OpenAIJudge, message: object):
     answers(200, message)
     with pytest.raises(MalformedAnswerError):
         judge.judge(turns_of(2))
+
+
+def test_a_redirect_is_not_followed_with_the_key(
+    judge: OpenAIJudge, monkeypatch: pytest.MonkeyPatch
+):
+    answers(302, {})
+    monkeypatch.setattr(Endpoint, "location", "http://127.0.0.1:9/elsewhere")
+    with pytest.raises(JudgeSetupError, match="302"):
+        judge.judge(turns_of(2))
+
+
+def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    answers(200, {"content": "x" * 2_000})
+    monkeypatch.setattr(Endpoint, "pause_s", 0.02)
+    with endpoint() as url, pytest.raises(JudgeBusyError, match="too long"):
+        OpenAIJudge(url, "", "m", timeout_s=0.2).judge(turns_of(2))
+
+
+def test_an_endless_answer_is_read_no_further(judge: OpenAIJudge):
+    answers(200, {"content": "x" * (MAX_ANSWER_BYTES + 1_000)})
+    with pytest.raises(MalformedAnswerError):
+        judge.judge(turns_of(2))
+
+
+def test_a_key_of_several_lines_is_refused_and_not_repeated():
+    with pytest.raises(ValueError, match="one line") as caught:
+        OpenAIJudge("http://127.0.0.1:9/v1", "sk-x\nsk-y", "m")
+    assert "sk-" not in str(caught.value)
 
 
 def test_nobody_there_is_busy():

@@ -1,9 +1,13 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.analytics.judging import (
+    CRITERIA,
+    INSTRUCTIONS,
+    MAX_CHARACTERS,
     MalformedAnswerError,
     judgement_of,
     question_of,
@@ -17,8 +21,17 @@ ANSWER: dict[str, Any] = {
     "intent": "opening hours",
     "resolution": "resolved",
     "sentiments": [{"turn": 1, "sentiment": "neutral"}],
-    "scorecard": [{"id": "polite", "passed": True, "reason": "Yes.", "evidence_turns": [2]}],
+    "scorecard": [
+        {"id": criterion, "passed": True, "reason": "Yes.", "evidence_turns": [2]}
+        for criterion in ("understood", "correct", "polite", "efficient", "closed_well")
+    ],
 }
+
+
+def with_scores(**change: Any) -> dict[str, Any]:
+    """The answer with another first line in its scorecard."""
+    first, *others = ANSWER["scorecard"]
+    return ANSWER | {"scorecard": [first | change, *others]}
 
 
 def turns_of(count: int) -> list[TurnData]:
@@ -43,6 +56,12 @@ def test_an_answer_is_read_also_within_a_fence():
         json.dumps(ANSWER | {"resolution": "maybe"}),
         json.dumps(ANSWER | {"summary": None}),
         "[" * 100_000,
+        json.dumps(ANSWER | {"sentiments": [{"turn": 2, "sentiment": "negative"}]}),  # the agent's
+        json.dumps(ANSWER | {"sentiments": [{"turn": 9, "sentiment": "negative"}]}),
+        json.dumps(with_scores(evidence_turns=[9], reason="I am sorry.")),
+        json.dumps(with_scores(id="polite")),
+        json.dumps(with_scores(id="sorry")),
+        json.dumps(ANSWER | {"scorecard": []}),
     ],
 )
 def test_another_answer_is_malformed_and_not_quoted(text: str):
@@ -51,14 +70,13 @@ def test_another_answer_is_malformed_and_not_quoted(text: str):
     assert "sorry" not in str(caught.value)
 
 
-def test_invented_evidence_is_dropped_and_decides_nothing():
-    invented = ANSWER | {
-        "sentiments": [{"turn": 2, "sentiment": "negative"}, {"turn": 9, "sentiment": "mixed"}],
-        "scorecard": [{"id": "polite", "passed": False, "reason": "No.", "evidence_turns": [9]}],
-    }
-    judgement = judgement_of(json.dumps(invented), turns_of(2))
-    assert judgement.sentiments == ()
-    assert (judgement.scorecard[0].passed, judgement.scorecard[0].evidence_turns) == (None, ())
+def test_a_score_without_evidence_is_undecided():
+    judgement = judgement_of(json.dumps(with_scores(evidence_turns=[])), turns_of(2))
+    assert [score.passed for score in judgement.scorecard] == [None, True, True, True, True]
+
+
+def test_the_question_names_each_line_of_the_scorecard():
+    assert all(f'"{criterion}"' in INSTRUCTIONS for criterion in CRITERIA)
 
 
 def test_a_short_call_is_asked_about_whole():
@@ -66,5 +84,16 @@ def test_a_short_call_is_asked_about_whole():
 
 
 def test_a_long_call_loses_its_middle():
-    turns = turns_of(9)  # seven characters each
-    assert [one.seq for one in selected(turns, 28)] == [1, 7, 8, 9]
+    turns = turns_of(17)  # seven or eight characters each
+    chosen = selected(turns, 64)
+    assert [one.seq for one in chosen] == [1, 2, 12, 13, 14, 15, 16, 17]
+    assert sum(len(one.text) for one in chosen) <= 64
+
+
+def test_a_turn_of_any_length_is_asked_about():
+    [turn] = turns_of(1)
+    long = msgspec.structs.replace(turn, text="x" * 100_000)
+    [chosen] = selected([long])
+    assert 5_000 < len(chosen.text) <= MAX_CHARACTERS // 8
+    assert chosen.text.endswith("x […]")
+    assert "[…]" in INSTRUCTIONS
