@@ -19,14 +19,14 @@ def main() -> None:
     settings = Settings.load()
     events = Events("events", settings)
     secrets = Secrets("secrets", settings)
-    functions = Functions("functions", events, settings)
+    functions = Functions("functions", events, secrets, settings)
     analytics = Analytics("analytics", events, settings)
     fargate = Fargate(events, secrets, settings, settings.fargate) if settings.fargate else None
     registry = fargate.registry if fargate else None
     identity = Identity("identity", events, secrets, registry, settings)
     Alarms("alarms", events, functions, fargate, settings)
     Dashboard("dashboard", events, functions, fargate, settings)
-    export(settings, events, secrets, analytics, identity, fargate)
+    export(settings, events, secrets, functions, analytics, identity, fargate)
 
 
 try:

@@ -1,4 +1,4 @@
-"""The columns of the lake's two tables, as Hive types; a test holds them to the event contract."""
+"""The columns of the lake's tables, as Hive types; a test holds them to the event contract."""
 
 CALLS = {
     "session_id": "string",
@@ -80,3 +80,23 @@ TURNS = {
         "model_ms:bigint,tools_ms:bigint,pacing_ms:bigint,own_ms:bigint>"
     ),
 }
+ANALYSES = {
+    "specversion": "string",
+    "id": "string",
+    "source": "string",
+    "type": "string",
+    "subject": "string",
+    "time": "string",
+    "datacontenttype": "string",
+    "sessionid": "string",
+    "orgid": "string",
+    "data": (
+        "struct<session_id:string,conversation_id:string,org_id:string,bot_id:string,"
+        "started_at:string,judge:string,model:string,prompt_version:string,status:string,"
+        "status_reason:string,turns:bigint,turns_judged:bigint,judgement:struct<summary:string,"
+        "intent:string,resolution:string,sentiments:array<struct<turn:bigint,sentiment:string>>,"
+        "scorecard:array<struct<id:string,passed:boolean,reason:string,"
+        "evidence_turns:array<bigint>>>>>"
+    ),
+}
+"""`call.analysis.v1` as it is: there is such a document where somebody judges."""

@@ -66,6 +66,14 @@ class Configuration:
             return None
         return value
 
+    def unquoted(self, name: str, pattern: str, what: str) -> str | None:
+        """Return a text as `text` does; one that does not match is not repeated."""
+        value = self.plain(name)
+        if value is not None and not re.fullmatch(pattern, value):
+            self.mistake(f"Set {name} to {what}.")
+            return None
+        return value
+
     def secret(self, name: str) -> pulumi.Output[str] | None:
         """Return a value that is encrypted in the state, and None where none is given."""
         if not self.has(name):

@@ -5,6 +5,7 @@ import pulumi
 from bridge_rights import bridge_environment
 from components.analytics import Analytics
 from components.events import Events
+from components.functions import Functions
 from components.identity import Identity
 from components.secrets import Secrets
 from fargate import Fargate
@@ -15,6 +16,7 @@ def export(
     settings: Settings,
     events: Events,
     secrets: Secrets,
+    functions: Functions,
     analytics: Analytics,
     identity: Identity,
     fargate: Fargate | None,
@@ -22,6 +24,10 @@ def export(
     """Export every output; README.md says what each is for."""
     pulumi.export("queueUrl", events.queue.url)
     pulumi.export("deadQueueUrl", events.dead.url)
+    pulumi.export("deadExportsQueueUrl", functions.dead.url)
+    if functions.enricher:
+        pulumi.export("judgingQueueUrl", functions.enricher.queue.url)
+        pulumi.export("deadJudgementsQueueUrl", functions.enricher.dead.url)
     pulumi.export("tableName", events.table.name)
     pulumi.export("lakeBucket", events.lake.bucket)
     pulumi.export("busName", events.bus.name)

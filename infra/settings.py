@@ -11,6 +11,7 @@ from pathlib import Path
 import pulumi
 
 from configuration import Configuration, SettingsError
+from judging import JudgeSettings, judge_of
 from scaling import Scaling, scaling_of
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +53,10 @@ class FargateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the stack is made from. `fargate` is None where the bridge runs elsewhere."""
+    """What the stack is made from.
+
+    `judge` is None where nobody judges calls, `fargate` where the bridge runs elsewhere.
+    """
 
     region: str
     retention_days: int
@@ -68,6 +72,7 @@ class Settings:
     github_provider_arn: str | None
     github_deploy_policy_arn: str | None
     github_preview_policy_arn: str | None
+    judge: JudgeSettings | None
     fargate: FargateSettings | None
 
     @classmethod
@@ -106,6 +111,7 @@ class Settings:
             github_preview_policy_arn=config.text(
                 "githubPreviewPolicyArn", r"arn:aws:iam::(\d+|aws):policy/.+", "a policy's ARN"
             ),
+            judge=judge_of(config, SECRET.pattern),
             fargate=_fargate(config),
         )
 

@@ -45,7 +45,10 @@ class Alarms(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _queues(self, events: Events, functions: Functions) -> None:
-        for name, queue in (("dead-letters", events.dead), ("dead-exports", functions.dead)):
+        dead = {"dead-letters": events.dead, "dead-exports": functions.dead}
+        if functions.enricher:
+            dead["dead-judgements"] = functions.enricher.dead
+        for name, queue in dead.items():
             self.above(
                 name,
                 0,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from columns import CALLS, TURNS
+from columns import ANALYSES, CALLS, TURNS
 from components.events import Events
 from settings import ROOT, Settings
 
@@ -26,7 +26,7 @@ class Analytics(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._lake = events.lake
         self.database = aws.glue.CatalogDatabase("calls", opts=self._child)
-        for table, columns in (("calls", CALLS), ("turns", TURNS)):
+        for table, columns in (("calls", CALLS), ("turns", TURNS), ("analysis", ANALYSES)):
             self._table(table, columns, settings.retention_days)
         self.workgroup = self._workgroup()
         for path in sorted(QUESTIONS.glob("*.sql")):
@@ -45,7 +45,6 @@ class Analytics(pulumi.ComponentResource):
             parameters={
                 "EXTERNAL": "TRUE",
                 "classification": "json",
-                "compressionType": "gzip",
                 "projection.enabled": "true",
                 "projection.dt.type": "date",
                 "projection.dt.format": "yyyy-MM-dd",

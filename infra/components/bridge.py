@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from bridge_rights import bridge_environment, bridge_statements
 from components.balancer import Balancer
 from components.events import Events
-from components.functions import LOG_ACTIONS
+from components.function import LOG_ACTIONS
 from components.network import PORT, Network
 from components.secrets import Secrets
 from policies import allow, role_for

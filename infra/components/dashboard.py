@@ -52,6 +52,9 @@ class Dashboard(pulumi.ComponentResource):
     def _road(self, events: Events, functions: Functions) -> None:
         sqs, visible = "AWS/SQS", "ApproximateNumberOfMessagesVisible"
         name = "QueueName"
+        queues = [events.queue, events.dead, functions.dead]
+        if functions.enricher:
+            queues += [functions.enricher.queue, functions.enricher.dead]
         self.graph(
             "Oldest event that waits (s)",
             [[sqs, "ApproximateAgeOfOldestMessage", name, events.queue.name]],
@@ -59,10 +62,7 @@ class Dashboard(pulumi.ComponentResource):
         )
         self.graph(
             "Events waiting, and dead",
-            [
-                [sqs, visible, name, each.name]
-                for each in (events.queue, events.dead, functions.dead)
-            ],
+            [[sqs, visible, name, each.name] for each in queues],
             "Maximum",
         )
 

@@ -1,20 +1,13 @@
 """Where the events of calls go: queue and dead-letter queue, table, lake, bus and its archive."""
 
-from typing import Any
-
 import pulumi
 import pulumi_aws as aws
 
+from components.queue import dead_letter_queue, work_queue
 from policies import document, tls_only
 from settings import Settings
 
 FUNCTION_TIMEOUT_S = 30
-VISIBILITY_S = 6 * FUNCTION_TIMEOUT_S
-"""Six times the function's timeout. Source: AWS Lambda's guide to SQS."""
-KEEP_S = 4 * 86_400
-KEEP_DEAD_S = 14 * 86_400
-"""The most that SQS keeps, and longer than the queue: a dead letter keeps its first date."""
-TRIES = 5
 RESULTS_DAYS = 7
 """Answers of Athena repeat what is in the lake: they need not last."""
 EVENT_SOURCE = "audioconnector-bridge"
@@ -33,37 +26,12 @@ class Events(pulumi.ComponentResource):
             protect=settings.protect_data,
             retain_on_delete=settings.protect_data,
         )
-        self.dead = self._queue("dead", message_retention_seconds=KEEP_DEAD_S)
-        self.queue = self._queue(
-            "calls",
-            message_retention_seconds=KEEP_S,
-            visibility_timeout_seconds=VISIBILITY_S,
-            redrive_policy=pulumi.Output.json_dumps(
-                {"deadLetterTargetArn": self.dead.arn, "maxReceiveCount": TRIES}
-            ),
-        )
-        aws.sqs.RedriveAllowPolicy(
-            "dead",
-            queue_url=self.dead.id,
-            redrive_allow_policy=pulumi.Output.json_dumps(
-                {"redrivePermission": "byQueue", "sourceQueueArns": [self.queue.arn]}
-            ),
-            opts=self._child,
-        )
+        self.dead = dead_letter_queue("dead", self._child)
+        self.queue = work_queue("calls", self.dead, timeout_s=FUNCTION_TIMEOUT_S, child=self._child)
         self.table = self._table(settings)
         self.lake = self._lake(settings.retention_days)
         self.bus = self._bus(settings.retention_days)
         self.register_outputs({})
-
-    def _queue(self, name: str, **how: Any) -> aws.sqs.Queue:
-        queue = aws.sqs.Queue(name, sqs_managed_sse_enabled=True, opts=self._child, **how)
-        aws.sqs.QueuePolicy(
-            name,
-            queue_url=queue.id,
-            policy=document(tls_only("sqs:*", queue.arn)),
-            opts=self._child,
-        )
-        return queue
 
     def _table(self, settings: Settings) -> aws.dynamodb.Table:
         """Keys and indexes as `service/analytics/aws.py` reads and writes them."""

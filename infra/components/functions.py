@@ -1,18 +1,19 @@
-"""The serverless functions behind the queue: recorder, sweeper, exporter, and what starts them."""
+"""The serverless functions behind the queue, and what starts them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from components.events import DETAIL_TYPE, EVENT_SOURCE, FUNCTION_TIMEOUT_S, KEEP_DEAD_S, Events
-from policies import Statement, allow, document, role_for, tls_only
+from components.enricher import Enricher
+from components.events import DETAIL_TYPE, EVENT_SOURCE, FUNCTION_TIMEOUT_S, Events
+from components.function import Function
+from components.queue import dead_letter_queue
+from components.secrets import Secrets
+from policies import Statement, allow
 from settings import Settings
 
-RUNTIME = "python3.13"
-"""For which `scripts/package_functions.py` makes the zip."""
-MEMORY_MB = 256
 BATCH = 50
 WAIT_S = 5
 """Events of a call come in bursts: this long they are gathered, for fewer runs."""
@@ -20,56 +21,17 @@ AT_ONCE = 10
 """Batches at a time at most: a flood of events waits in the queue, not at the table."""
 SWEEP_EVERY = "rate(15 minutes)"
 SWEEP_TIMEOUT_S = 300
-LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 FROM_RECORDER = ("calls/*", "turns/*", "transcripts/*", "oversize/rows/*")
 """What the recorder writes in the lake (`service/analytics/documents.py`, `aws.py`)."""
 
 
-class Function(pulumi.ComponentResource):
-    """A function with its role and its log; `statements` are all that it may do besides logging."""
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        parent: pulumi.Resource,
-        code: pulumi.Archive,
-        handler: str,
-        environment: Mapping[str, pulumi.Input[str]],
-        statements: Sequence[Statement],
-        log_retention_days: int,
-        timeout_s: int = FUNCTION_TIMEOUT_S,
-    ) -> None:
-        super().__init__(
-            "audiobridge:index:Function", name, opts=pulumi.ResourceOptions(parent=parent)
-        )
-        child = pulumi.ResourceOptions(parent=self)
-        # Made by us and named to the function: Lambda's own would keep everything for ever.
-        log = aws.cloudwatch.LogGroup(name, retention_in_days=log_retention_days, opts=child)
-        log_streams = pulumi.Output.concat(log.arn, ":*")
-        role, policy = role_for(
-            name, "lambda.amazonaws.com", [allow(LOG_ACTIONS, log_streams), *statements], self
-        )
-        self.function = aws.lambda_.Function(
-            name,
-            code=code,
-            handler=handler,
-            runtime=RUNTIME,
-            architectures=["arm64"],
-            memory_size=MEMORY_MB,
-            timeout=timeout_s,
-            role=role.arn,
-            environment={"variables": environment},
-            logging_config={"log_format": "Text", "log_group": log.name},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
-        self.register_outputs({})
-
-
 class Functions(pulumi.ComponentResource):
-    """All functions; `by_name` has their resources, `dead` what the exporter failed at."""
+    """Recorder, sweeper, exporter, and by setting the enricher.
 
-    def __init__(self, name: str, events: Events, settings: Settings) -> None:
+    `by_name` has their resources, `dead` what the exporter failed at.
+    """
+
+    def __init__(self, name: str, events: Events, secrets: Secrets, settings: Settings) -> None:
         super().__init__("audiobridge:index:Functions", name)
         self._child = pulumi.ResourceOptions(parent=self)
         self._events = events
@@ -79,8 +41,11 @@ class Functions(pulumi.ComponentResource):
             "recorder": self._recorder(),
             "sweeper": self._sweeper(),
         }
-        self.dead = self._dead()
+        self.dead = dead_letter_queue("exports-dead", self._child)
         self.by_name["exporter"] = self._exporter()
+        self.enricher = self._enricher(secrets)
+        if self.enricher:
+            self.by_name["enricher"] = self.enricher.function
         self.register_outputs({})
 
     def _recorder(self) -> aws.lambda_.Function:
@@ -148,6 +113,28 @@ class Functions(pulumi.ComponentResource):
         )
         return function
 
+    def _enricher(self, secrets: Secrets) -> Enricher | None:
+        if self._settings.judge is None:
+            return None
+        return Enricher(
+            "enricher",
+            parent=self,
+            code=self._code,
+            environment=self._environment(),
+            events=self._events,
+            secrets=secrets,
+            settings=self._settings,
+            judge=self._settings.judge,
+        )
+
+    def _environment(self) -> dict[str, pulumi.Input[str]]:
+        return {
+            "TABLE_NAME": self._events.table.name,
+            "LAKE_BUCKET": self._events.lake.bucket,
+            "BUS_NAME": self._events.bus.name,
+            "RETENTION_DAYS": str(self._settings.retention_days),
+        }
+
     def _recording(self) -> list[Statement]:
         events = self._events
         return [
@@ -167,12 +154,7 @@ class Functions(pulumi.ComponentResource):
             parent=self,
             code=self._code,
             handler=f"service.analytics.functions.{name}",
-            environment={
-                "TABLE_NAME": self._events.table.name,
-                "LAKE_BUCKET": self._events.lake.bucket,
-                "BUS_NAME": self._events.bus.name,
-                "RETENTION_DAYS": str(self._settings.retention_days),
-            },
+            environment=self._environment(),
             statements=statements,
             log_retention_days=self._settings.log_retention_days,
             timeout_s=timeout_s,
@@ -196,18 +178,3 @@ class Functions(pulumi.ComponentResource):
             event_bus_name=when.get("event_bus_name"),
             opts=self._child,
         )
-
-    def _dead(self) -> aws.sqs.Queue:
-        dead = aws.sqs.Queue(
-            "exports-dead",
-            message_retention_seconds=KEEP_DEAD_S,
-            sqs_managed_sse_enabled=True,
-            opts=self._child,
-        )
-        aws.sqs.QueuePolicy(
-            "exports-dead",
-            queue_url=dead.id,
-            policy=document(tls_only("sqs:*", dead.arn)),
-            opts=self._child,
-        )
-        return dead

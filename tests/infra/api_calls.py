@@ -18,6 +18,8 @@ def noted(region: str, account: str) -> Iterator[set[Call]]:
 
     def note(params: dict[str, Any], model: Any, **_: Any) -> None:
         service = model.service_model.service_name
+        if service == "sqs":
+            return  # the poller's, which stands for Lambda
         calls.add((f"{service}:{model.name}", _arn(service, params, region, account)))
 
     events = boto3._get_default_session()._session
@@ -35,6 +37,8 @@ def _arn(service: str, params: dict[str, Any], region: str, account: str) -> str
         return f"{here}:table/{params['TableName']}{index}"
     if service == "s3":
         return f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
+    if service == "secretsmanager":
+        return str(params["SecretId"])
     if service == "events":
         [entry] = params["Entries"]
         return f"{here}:event-bus/{entry['EventBusName']}"

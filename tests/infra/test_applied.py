@@ -12,11 +12,14 @@ from service.analytics.poller import QueuePoller
 from service.call_events import CallEvent, to_json
 from service.claim_check import CLAIM_ABOVE, checked_in
 from tests.analytics.scene import call_of_turns
+from tests.analytics.test_judge_openai import Endpoint, answers, endpoint
+from tests.analytics.test_judging import ANSWER
 from tests.contracts.event_examples import SESSION
 from tests.infra import moto_fargate
 from tests.infra.api_calls import noted, refused, unused
 from tests.infra.moto_provider import Moto
 from tests.infra.stack import ACCOUNT, FARGATE, REGION, Stack, apply
+from tests.infra.test_enricher import JUDGES
 from tests.infra.test_stack import IDENTITY, SECRETS
 
 moto = pytest.importorskip("moto")
@@ -46,7 +49,7 @@ class Applied:
 @pytest.fixture(scope="module")
 def applied(functions_zip: str) -> Iterator[Applied]:
     everything = IDENTITY | SECRETS | FARGATE | HOURS
-    everything |= {"wakeToken": "w" * 32, "alarmEmail": "ops@example.com"}
+    everything |= {"wakeToken": "w" * 32, "alarmEmail": "ops@example.com"} | JUDGES["openai"]
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
@@ -90,7 +93,8 @@ def test_the_functions_are_there_with_their_settings(applied: Applied):
 
     assert by_handler.keys() == {
         "service.analytics.functions.recorder", "service.analytics.functions.sweeper",
-        "service.analytics.functions.exporter", "handler.wake",
+        "service.analytics.functions.exporter", "service.analytics.functions.enricher",
+        "handler.wake",
     }  # fmt: skip
     variables = by_handler["service.analytics.functions.recorder"]["Environment"]["Variables"]
     assert variables["TABLE_NAME"] == applied.outputs["tableName"]
@@ -133,9 +137,9 @@ def test_lost_letters_go_to_the_dead_ones(applied: Applied):
 def announced(applied: Applied) -> str:
     """Make what is there fit for functions in this process; the URL of the exporter's events."""
     aws_lambda = applied.client("lambda")
-    [mapping] = aws_lambda.list_event_source_mappings()["EventSourceMappings"]
     # moto would take the messages to a function that does not run; the poller takes them to ours.
-    aws_lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    for mapping in aws_lambda.list_event_source_mappings()["EventSourceMappings"]:
+        aws_lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     # It also refuses what the lake's policy refuses without TLS, for it reads no conditions.
     applied.client("s3").delete_bucket_policy(Bucket=applied.outputs["lakeBucket"])
     return for_exporter(applied)
@@ -166,8 +170,9 @@ def forget_clients() -> None:
 def environment(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The functions in this process, with the settings that the stack gave them."""
     made = applied.client("lambda").list_functions()["Functions"]
-    [recorder] = [each for each in made if each["Handler"].endswith(".recorder")]
-    for name, value in recorder["Environment"]["Variables"].items():
+    # The enricher's are those of all functions, and its judge's.
+    [enricher] = [each for each in made if each["Handler"].endswith(".enricher")]
+    for name, value in enricher["Environment"]["Variables"].items():
         monkeypatch.setenv(name, value)
     forget_clients()
     yield
@@ -185,13 +190,15 @@ def test_a_call_goes_all_the_way_through_what_the_stack_made(applied: Applied, a
     [message] = sqs.receive_message(QueueUrl=announced)["Messages"]
     functions.exporter(json.loads(message["Body"]), None)
     swept = functions.sweeper({"time": "2026-11-22T10:15:00Z"}, None)
+    use_enricher(applied)
 
     keys = {each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]}
     assert {key.partition("/dt=")[0] for key in keys} == {
-        "calls", "turns", "transcripts", "exports/vcon", "exports/contact_lens",
+        "calls", "turns", "transcripts", "exports/vcon", "exports/contact_lens", "analysis",
     }  # fmt: skip
     assert all(SESSION in key for key in keys)
     assert swept == {"lost": 0, "with_gaps": 0}
+    assert Endpoint.authorization == f"Bearer {SECRETS['openaiApiKey']}"
 
 
 LARGE, LOST = "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
@@ -226,6 +233,15 @@ def use_exporter(applied: Applied) -> None:
     functions.exporter({"detail": {"session_id": LARGE}}, None)
 
 
+def use_enricher(applied: Applied) -> None:
+    """Judge what the rule brought: no lambda may reach the judge's real address from here."""
+    sqs, queue = applied.client("sqs"), applied.outputs["judgingQueueUrl"]
+    answers(200, {"content": json.dumps(ANSWER)})
+    with endpoint() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUDGE_BASE_URL", url)
+        QueuePoller(sqs, queue, functions.enricher).drain()
+
+
 @pytest.mark.usefixtures("environment", "announced")
 def test_every_function_may_do_what_it_does_and_nothing_else(applied: Applied):
     iam = applied.client("iam")
@@ -235,6 +251,7 @@ def test_every_function_may_do_what_it_does_and_nothing_else(applied: Applied):
         ("recorder", use_recorder, by_lambda | by_mapping),
         ("sweeper", use_sweeper, by_lambda),
         ("exporter", use_exporter, by_lambda | {"sqs:SendMessage"}),
+        ("enricher", use_enricher, by_lambda | by_mapping),
     ):
         forget_clients()
         role = f"{name}-0a1b2c3"
@@ -254,4 +271,4 @@ def test_the_lake_has_the_folders_that_athena_looks_into(applied: Applied):
     assert {
         each["Name"]: each["Parameters"]["storage.location.template"]
         for each in tables["TableList"]
-    } == {name: f"s3://{bucket}/{name}/dt=${{dt}}/" for name in ("calls", "turns")}
+    } == {name: f"s3://{bucket}/{name}/dt=${{dt}}/" for name in ("calls", "turns", "analysis")}

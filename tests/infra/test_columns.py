@@ -8,7 +8,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from columns import CALLS, TURNS
+from columns import ANALYSES, CALLS, TURNS
+from service.call_documents import CallAnalysis
 from service.call_events import CallEndedData, TurnData
 
 PLAIN = {str: "string", int: "bigint", float: "double", bool: "boolean", datetime: "string"}
@@ -46,7 +47,11 @@ def test_columns_of_turns():
     assert OF_CALL | columns(TurnData) == TURNS
 
 
-@pytest.mark.parametrize("table", [CALLS, TURNS])
+def test_columns_of_analyses():
+    assert columns(CallAnalysis) == ANALYSES
+
+
+@pytest.mark.parametrize("table", [CALLS, TURNS, ANALYSES])
 def test_no_type_is_too_long_for_glue(table: dict[str, str]):
     # Source: the service model of AWS Glue, ColumnTypeString.
     assert max(map(len, table.values())) <= 131_072

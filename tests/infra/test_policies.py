@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.infra.stack import FARGATE, Stack, apply, pulumi
+from tests.infra.test_enricher import JUDGES
 from tests.infra.test_stack import IDENTITY
 
 actions = pytest.importorskip("policy_sentry.querying.actions")
@@ -17,7 +18,7 @@ assert pulumi  # or the module is skipped
 @pytest.fixture(scope="module")
 def made(functions_zip: str) -> Stack:
     config = {"functionsZip": functions_zip} | IDENTITY | FARGATE | {"wakeToken": "w" * 32}
-    return apply(config, secret=["wakeToken"])
+    return apply(config | JUDGES["profile"], secret=["wakeToken"])
 
 
 def documents(value: Any) -> Iterator[dict[str, Any]]:

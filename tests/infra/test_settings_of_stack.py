@@ -2,12 +2,19 @@
 
 import re
 
+import botocore.session
 import pytest
 import yaml
 
+from judging import LANGUAGES
 from tests.infra.stack import DIGEST, FARGATE, INFRA, PROJECT, apply, pulumi
 
-SOURCES = "".join((INFRA / name).read_text() for name in ("settings.py", "scaling.py"))
+SOURCES = "".join(
+    (INFRA / name).read_text() for name in ("settings.py", "scaling.py", "judging.py")
+)
+
+
+SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:judge-AbCdEf"
 
 
 def sentences(config: dict[str, str], functions_zip: str, secret: list[str] | None = None) -> str:
@@ -43,6 +50,29 @@ BAD = {
     "secret": (
         FARGATE | {"secretEnvironment": '{"TOOL_SECRETS": "sk-1"}'},
         "Set secretEnvironment.TOOL_SECRETS to the ARN",
+    ),
+    "judge": ({"judge": "gpt"}, "Set judge to none, openai, bedrock or comprehend"),
+    "judge without model": ({"judge": "openai"}, "Set judgeModel: which model judges by openai?"),
+    "model without judge": ({"judgeModel": "m"}, "Set judge to openai or bedrock, or remove"),
+    "key of bedrock": (
+        {"judge": "bedrock", "judgeModel": "m", "judgeApiKeySecret": SECRET_ARN},
+        "Set judge to openai, or remove judgeApiKeySecret",
+    ),
+    "key in the open": (
+        {"judge": "openai", "judgeModel": "m", "judgeApiKeySecret": "sk-1"},
+        "Set judgeApiKeySecret to the ARN of a secret, not to its text.",
+    ),
+    "judge without TLS": (
+        {"judge": "openai", "judgeModel": "m", "judgeBaseUrl": "http://a.example.com/v1"},
+        "Set judgeBaseUrl to an address with https://",
+    ),
+    "ARN of a model": (
+        {"judge": "bedrock", "judgeModel": "arn:aws:bedrock:us-east-1::foundation-model/m"},
+        "Set judgeModel to an id of Bedrock",
+    ),
+    "language": (
+        {"judge": "comprehend", "judgeLanguage": "xx"},
+        "Set judgeLanguage to ar or de or en",
     ),
     "policy alone": (
         {"githubPreviewPolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
@@ -109,3 +139,9 @@ def test_every_setting_is_in_the_readme():
 
     assert len(read) > 25
     assert {name for name in read if f"`{name}`" not in page} == set()
+
+
+def test_languages_are_those_that_comprehend_knows():
+    shape = botocore.session.get_session().get_service_model("comprehend").shape_for("LanguageCode")
+
+    assert set(shape.enum) == set(LANGUAGES)

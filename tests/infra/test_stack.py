@@ -216,7 +216,7 @@ def test_fly_is_told_its_settings(made: Stack):
 
 
 def test_partitions_are_reckoned_from_dates_that_the_lake_still_has(plain: Stack):
-    for table in ("calls", "turns"):
+    for table in ("calls", "turns", "analysis"):
         inputs = plain.one("glue/catalogTable:CatalogTable", table).inputs
 
         assert inputs["parameters"]["projection.dt.range"] == "NOW-30DAYS,NOW"
