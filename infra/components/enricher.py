@@ -41,18 +41,8 @@ class Enricher(pulumi.ComponentResource):
             "audiobridge:index:Enricher", name, opts=pulumi.ResourceOptions(parent=parent)
         )
         self._child = pulumi.ResourceOptions(parent=self)
-        rule = self._rule(name, events)
         self.dead = dead_letter_queue("judging-dead", self._child)
-        self.queue = work_queue(
-            "judging", self.dead, timeout_s=TIMEOUT_S, child=self._child, sender=rule.arn
-        )
-        aws.cloudwatch.EventTarget(
-            name,
-            rule=rule.name,
-            arn=self.queue.arn,
-            event_bus_name=events.bus.name,
-            opts=self._child,
-        )
+        self.queue = self._filled(name, events)
         key = _key_secret(judge, secrets)
         self.function = Function(
             name,
@@ -60,24 +50,33 @@ class Enricher(pulumi.ComponentResource):
             code=code,
             handler=f"service.analytics.functions.{name}",
             environment={**environment, **_environment(judge, key)},
-            statements=[
-                *self._recording(events),
-                *_asking(judge, key, settings.region),
-            ],
+            statements=[*self._recording(events), *_asking(judge, key, settings.region)],
             log_retention_days=settings.log_retention_days,
             timeout_s=TIMEOUT_S,
         ).function
         self._mapping(name)
         self.register_outputs({})
 
-    def _rule(self, name: str, events: Events) -> aws.cloudwatch.EventRule:
+    def _filled(self, name: str, events: Events) -> aws.sqs.Queue:
+        """Make the queue, and what brings the completed calls of the bus into it."""
         pattern = {"source": [EVENT_SOURCE], "detail-type": [DETAIL_TYPE]}
-        return aws.cloudwatch.EventRule(
+        rule = aws.cloudwatch.EventRule(
             name,
             event_bus_name=events.bus.name,
             event_pattern=pulumi.Output.json_dumps(pattern),
             opts=self._child,
         )
+        queue = work_queue(
+            "judging", self.dead, timeout_s=TIMEOUT_S, child=self._child, sender=rule.arn
+        )
+        aws.cloudwatch.EventTarget(
+            name,
+            rule=rule.name,
+            arn=queue.arn,
+            event_bus_name=events.bus.name,
+            opts=self._child,
+        )
+        return queue
 
     def _recording(self, events: Events) -> list[Statement]:
         receive = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
