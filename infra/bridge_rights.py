@@ -4,13 +4,17 @@ import pulumi
 
 from components.events import Events
 from components.secrets import Secrets
-from policies import Statement, allow
+from policies import Statement, allow, bedrock_models
 from settings import Settings
 
 
-def bridge_statements(events: Events, secrets: Secrets) -> list[Statement]:
-    """Return all that the bridge may do: send events, leave large ones, read two secrets."""
-    return [
+def bridge_statements(events: Events, secrets: Secrets, settings: Settings) -> list[Statement]:
+    """Return all that the bridge may do.
+
+    It sends events, leaves large ones, reads two secrets, and by setting asks a model of Bedrock
+    and lets Polly speak.
+    """
+    statements = [
         allow(["sqs:SendMessage"], events.queue.arn),
         allow(["s3:PutObject"], pulumi.Output.concat(events.lake.arn, "/oversize/*")),
         allow(
@@ -18,6 +22,13 @@ def bridge_statements(events: Events, secrets: Secrets) -> list[Statement]:
             [secrets.audiohook_keys.arn, secrets.openai_api_key.arn],
         ),
     ]
+    if settings.bedrock_model:
+        models = bedrock_models(settings.bedrock_model, settings.region)
+        statements.append(allow(["bedrock:InvokeModelWithResponseStream"], models))
+    if settings.may_use_polly:
+        # Only a lexicon could be named, and we use none.
+        statements.append(allow(["polly:SynthesizeSpeech"], "*"))
+    return statements
 
 
 def bridge_environment(

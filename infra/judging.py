@@ -1,9 +1,11 @@
 """The settings of who judges calls after their end: none, unless `judge` is set."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from configuration import Configuration
+from policies import MODEL_ID
 
 Kind = Literal["openai", "bedrock", "comprehend"]
 FOR = {
@@ -50,7 +52,7 @@ def judge_of(config: Configuration, secret_pattern: str) -> JudgeSettings | None
             config.mistake(f"Set judge to {wanted}, or remove {name}: it is for that judge alone.")
     if kind in FOR["judgeModel"] and not config.has("judgeModel"):
         config.mistake(f"Set judgeModel: which model judges by {kind}?")
-    if kind == "bedrock" and not set(settings.model).isdisjoint("/"):
+    if kind == "bedrock" and settings.model and not re.fullmatch(MODEL_ID, settings.model):
         config.mistake("Set judgeModel to an id of Bedrock, not to an ARN: the role is made of it.")
     return None if kind == "none" else settings
 

@@ -1,5 +1,6 @@
 """IAM and resource policies as documents: least privilege, written once."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,11 +9,29 @@ import pulumi_aws as aws
 
 Statement = dict[str, Any]
 Resources = pulumi.Input[str] | Sequence[pulumi.Input[str]]
+MODEL_ID = r"[\w.:-]+"
+"""Of Bedrock: no ARN, for rights are made of it."""
+_GEOGRAPHY = re.compile(r"^(?:global|us-gov|us|eu|apac|au|ca|jp)\.")
+"""In front of a model's id: an inference profile across regions. Source: Bedrock's guide."""
 
 
 def allow(actions: Sequence[str], resources: Resources, **more: Any) -> Statement:
     """Return a statement that allows actions on resources; `more` are further members of it."""
     return {"Effect": "Allow", "Action": list(actions), "Resource": resources} | more
+
+
+def bedrock_models(model: str, region: str) -> list[str]:
+    """Return the ARNs of a model by its id, or by that of an inference profile.
+
+    What a profile's model needs lies in all regions that Bedrock may pick.
+    """
+    at_home = _GEOGRAPHY.sub("", model)
+    if at_home == model:
+        return [f"arn:aws:bedrock:{region}::foundation-model/{model}"]
+    return [
+        f"arn:aws:bedrock:{region}:*:inference-profile/{model}",
+        f"arn:aws:bedrock:*::foundation-model/{at_home}",
+    ]
 
 
 def document(*statements: Statement) -> pulumi.Output[str]:

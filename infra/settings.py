@@ -12,6 +12,7 @@ import pulumi
 
 from configuration import Configuration, SettingsError
 from judging import JudgeSettings, judge_of
+from policies import MODEL_ID
 from scaling import Scaling, scaling_of
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +57,7 @@ class Settings:
     """What the stack is made from.
 
     `judge` is None where nobody judges calls, `fargate` where the bridge runs elsewhere.
+    `bedrock_model`, `may_use_polly`: who answers and speaks when the bridge itself is the cascade.
     """
 
     region: str
@@ -66,6 +68,8 @@ class Settings:
     alarm_email: str | None
     audiohook_keys: pulumi.Output[str] | None = field(repr=False)
     openai_api_key: pulumi.Output[str] | None = field(repr=False)
+    bedrock_model: str | None
+    may_use_polly: bool
     fly_org: str | None
     fly_app: str | None
     github_repository: str | None
@@ -99,6 +103,8 @@ class Settings:
             alarm_email=config.text("alarmEmail", r"[^@\s]+@[^@\s]+", "an e-mail address"),
             audiohook_keys=config.secret("audiohookKeys"),
             openai_api_key=config.secret("openaiApiKey"),
+            bedrock_model=config.text("bedrockModel", MODEL_ID, "a model's id, not an ARN"),
+            may_use_polly=config.flag("polly", default=False),
             fly_org=config.text("flyOrg", r"[a-z0-9-]+", "the slug that `fly orgs list` shows"),
             fly_app=config.text("flyApp", r"[a-z0-9-]+", "the name of the Fly app"),
             github_repository=config.text("githubRepository", r"[\w.-]+/[\w.-]+", "OWNER/NAME"),

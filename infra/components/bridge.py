@@ -56,7 +56,7 @@ class Bridge(pulumi.ComponentResource):
             cpu=str(fargate.cpu),
             memory=str(fargate.memory),
             runtime_platform={"cpu_architecture": "ARM64", "operating_system_family": "LINUX"},
-            task_role_arn=self._rights(events, secrets).arn,
+            task_role_arn=self._rights(events, secrets, settings).arn,
             execution_role_arn=self._starter(log, repository).arn,
             container_definitions=pulumi.Output.json_dumps([self._container(log, environment)]),
             opts=self._child,
@@ -75,11 +75,11 @@ class Bridge(pulumi.ComponentResource):
             **self._fargate.environment,
         }
 
-    def _rights(self, events: Events, secrets: Secrets) -> aws.iam.Role:
+    def _rights(self, events: Events, secrets: Secrets, settings: Settings) -> aws.iam.Role:
         tasks = pulumi.Output.concat(
             self.cluster.arn.apply(lambda arn: arn.replace(":cluster/", ":task/")), "/*"
         )
-        statements = [*bridge_statements(events, secrets), allow(PROTECTION, tasks)]
+        statements = [*bridge_statements(events, secrets, settings), allow(PROTECTION, tasks)]
         role, _ = role_for("task", "ecs-tasks.amazonaws.com", statements, self)
         return role
 

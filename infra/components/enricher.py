@@ -1,6 +1,5 @@
 """The enricher, where a judge is set: a queue behind the bus, the function, and its rights."""
 
-import re
 from collections.abc import Mapping
 
 import pulumi
@@ -11,15 +10,13 @@ from components.function import Function
 from components.queue import dead_letter_queue, work_queue
 from components.secrets import Secrets
 from judging import JudgeSettings
-from policies import Statement, allow
+from policies import Statement, allow, bedrock_models
 from settings import Settings
 
 TIMEOUT_S = 180
 """Two answers of a minute each (`service/analytics/enricher.py`, TRIES), and the rest."""
 AT_ONCE = 5
 """Calls at a time at most: judges have limits of their own, and nobody waits for a judgement."""
-GEOGRAPHY = re.compile(r"^(?:global|us-gov|us|eu|apac|au|ca|jp)\.")
-"""In front of a model's id: an inference profile across regions. Source: Bedrock's guide."""
 
 
 class Enricher(pulumi.ComponentResource):
@@ -129,16 +126,5 @@ def _asking(judge: JudgeSettings, key: pulumi.Input[str] | None, region: str) ->
     if judge.kind == "comprehend":
         return [allow(["comprehend:BatchDetectSentiment"], "*")]  # it has no resources to name
     if judge.kind == "bedrock":
-        return [allow(["bedrock:InvokeModel"], _models(judge.model, region))]
+        return [allow(["bedrock:InvokeModel"], bedrock_models(judge.model, region))]
     return [] if key is None else [allow(["secretsmanager:GetSecretValue"], key)]
-
-
-def _models(model: str, region: str) -> list[str]:
-    """Return the ARNs of a model; those of a profile's model lie in regions that Bedrock picks."""
-    at_home = GEOGRAPHY.sub("", model)
-    if at_home == model:
-        return [f"arn:aws:bedrock:{region}::foundation-model/{model}"]
-    return [
-        f"arn:aws:bedrock:{region}:*:inference-profile/{model}",
-        f"arn:aws:bedrock:*::foundation-model/{at_home}",
-    ]

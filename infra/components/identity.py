@@ -53,7 +53,7 @@ class Identity(pulumi.ComponentResource):
             aws.iam.RolePolicy(
                 "fly",
                 role=self.fly_role.id,
-                policy=document(*bridge_statements(events, secrets)),
+                policy=document(*bridge_statements(events, secrets, settings)),
                 opts=self._child,
             )
         if settings.github_repository:

@@ -74,6 +74,10 @@ BAD = {
         {"judge": "comprehend", "judgeLanguage": "xx"},
         "Set judgeLanguage to ar or de or en",
     ),
+    "ARN for the cascade": (
+        {"bedrockModel": "arn:aws:bedrock:us-east-1::foundation-model/m"},
+        "Set bedrockModel to a model's id, not an ARN",
+    ),
     "policy alone": (
         {"githubPreviewPolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
         "Set githubRepository, too: githubPreviewPolicyArn",

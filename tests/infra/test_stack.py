@@ -202,6 +202,20 @@ def test_the_bridge_may_send_leave_large_events_and_read_two_secrets(made: Stack
     }
 
 
+def test_the_bridge_may_ask_bedrock_and_polly_where_they_are_its_cascade(functions_zip: str):
+    """Source: API reference of Bedrock: ConverseStream needs the right to InvokeModelWith…"""
+    cascade = {"bedrockModel": "amazon.nova-lite-v1:0", "polly": "true"}
+    told = apply({"functionsZip": functions_zip} | IDENTITY | FARGATE | cascade)
+
+    for role in ("fly", "task"):
+        statements = json.loads(told.one("iam/rolePolicy:RolePolicy", role).inputs["policy"])
+        allowed = {action: s["Resource"] for s in statements["Statement"] for action in s["Action"]}
+        assert allowed["bedrock:InvokeModelWithResponseStream"] == [
+            "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0"
+        ]
+        assert allowed["polly:SynthesizeSpeech"] == "*"
+
+
 def test_nobody_is_trusted_without_settings(plain: Stack):
     assert plain.of("iam/openIdConnectProvider:OpenIdConnectProvider") == []
     assert "flyEnv" not in plain.outputs
