@@ -6,6 +6,7 @@ from dataclasses import replace
 from scripts.reporting import words
 from scripts.reporting.blocks import bar_row, card, pairs, row, table, tile
 from scripts.reporting.calls import Call
+from scripts.reporting.judgement import judgement_card
 from scripts.reporting.markup import Child, Markup, el, join
 from scripts.reporting.overview import WAIT_PARTS
 from scripts.reporting.plots import Segment, bar, legend
@@ -46,6 +47,7 @@ def call_body(call: Call, *, prefix: str = "", back: str | None = None,
             _transcript(call, prefix),
             el(
                 "div",
+                judgement_card(call, prefix, MAX_TURNS),
                 _waits(ended),
                 _interruptions(call),
                 _outputs(ended),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from service.analytics.documents import keys_of
-from service.call_documents import CallTranscript
+from service.analytics.documents import analysis_key_of, keys_of
+from service.call_documents import CallAnalysis, CallAnalysisData, CallTranscript
 from service.call_events import CallEndedData, CallEvent, CallStartedData, TurnData
 from service.call_events_reading import NotAnEventError, from_json
 
@@ -26,13 +26,17 @@ ANNOUNCEMENTS = "completed.ndjson"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A call that has ended; `turns` in their order. `folder`: where it was read from."""
+    """A call that has ended; `turns` in their order. `folder`: where it was read from.
+
+    `analysis`: what a model thought of it, where the recorder's folder has that.
+    """
 
     ended: CallEndedData
     turns: tuple[TurnData, ...]
     dnis: str | None
     language: str | None
     folder: Path
+    analysis: CallAnalysisData | None = None
 
     @property
     def missing_turns(self) -> int:
@@ -144,6 +148,7 @@ class _Row(CallEndedData, frozen=True, kw_only=True):
 
 _rows = msgspec.json.Decoder(_Row)
 _transcripts = msgspec.json.Decoder(CallTranscript)
+_analyses = msgspec.json.Decoder(CallAnalysis)
 
 
 def _document_source(lake: Path, path: Path) -> Source:
@@ -161,7 +166,12 @@ def _document_source(lake: Path, path: Path) -> Source:
                 gaps.refuse(f"{path.name}:{number}", _reason(error))
                 continue
             yield Call(
-                ended=row, turns=turns, dnis=row.dnis, language=row.language, folder=path.parent
+                ended=row,
+                turns=turns,
+                dnis=row.dnis,
+                language=row.language,
+                folder=path.parent,
+                analysis=_analysis_of(lake, row, gaps),
             )
 
     return read
@@ -170,6 +180,18 @@ def _document_source(lake: Path, path: Path) -> Source:
 def _turns_of(lake: Path, row: CallEndedData) -> tuple[TurnData, ...]:
     key = keys_of(row.session_id, f"{row.started_at:%Y-%m-%d}")["transcript"]
     return _transcripts.decode((lake / key).read_bytes()).data.turns
+
+
+def _analysis_of(lake: Path, row: CallEndedData, gaps: Gaps) -> CallAnalysisData | None:
+    """Return the judgement, if there is one: without a readable one the call is shown as it is."""
+    path = lake / analysis_key_of(row.session_id, f"{row.started_at:%Y-%m-%d}")
+    if not path.is_file():
+        return None
+    try:
+        return _analyses.decode(path.read_bytes()).data
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError):
+        gaps.refuse(path.name, "its judgement cannot be read")
+        return None
 
 
 def _reason(error: Exception) -> str:

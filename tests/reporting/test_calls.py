@@ -1,4 +1,5 @@
 import gzip
+import json
 import random
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from service.analytics.local_calls import record_files
 from service.call_events import CallEndedData, TurnData
 from tests.analytics.scene import call_of_turns
 from tests.reporting.scene import calls_in, write_calls
+from tests.test_event_schemas import document
 
 
 def facts(calls: list[Call]) -> list[Any]:
@@ -113,3 +115,21 @@ def test_documents_that_are_broken_are_told(tmp_path: Path):
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="no folder"):
         sources_in(tmp_path / "nowhere")
+
+
+def test_a_judgement_beside_the_documents_is_read_and_a_broken_one_costs_no_call(tmp_path: Path):
+    write_day(tmp_path / "events", 2)
+    record_files(tmp_path / "events", tmp_path / "recorded")
+    lake = tmp_path / "recorded" / "lake"
+    first, second = (path.name.removesuffix(".ndjson.gz") for path in lake.glob("calls/*/*"))
+    [day] = {path.parent.name for path in lake.glob("calls/*/*")}
+    (lake / "analysis" / day).mkdir(parents=True)
+    example = document("call.analysis.v1")
+    (lake / "analysis" / day / f"{first}.json").write_text(json.dumps(example))
+    (lake / "analysis" / day / f"{second}.json").write_text('{"words": "')
+
+    calls, gaps = calls_in(tmp_path / "recorded")
+
+    models = {call.ended.session_id: call.analysis and call.analysis.model for call in calls}
+    assert models == {first: example["data"]["model"], second: None}
+    assert gaps.refused == [f"{second}.json: its judgement cannot be read"]
