@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from scripts.recorder_folder import add_folder, check_folder
 from service.analytics.exporter import UnknownCallError, export_call
 from service.analytics.local import FileLake, FileTable
 from service.analytics.local_calls import record_files
@@ -64,19 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m scripts.export_calls",
         description="Exports local calls as vCon 0.4 and as Contact Lens would write them.",
     )
-    parser.add_argument("folder", type=Path, help="of a local recorder, or with event files")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="with event files: where to record them"
-    )
+    add_folder(parser)
     parser.add_argument("--conversation", metavar="ID", help="only this Genesys conversation")
     given = parser.parse_args(arguments)
-    if not given.folder.is_dir():
-        parser.error(f"there is no folder {given.folder}")
-    is_recorded = (given.folder / "table").is_dir()
-    if is_recorded and given.output:
-        parser.error(f"{given.folder} is a recorder's folder: its exports go into it, without -o")
-    if not is_recorded and not given.output:
-        parser.error(f"{given.folder} is no recorder's folder: say where to record, with -o DIR")
+    check_folder(parser, given)
     exported = export_calls(given.folder, given.output, conversation_id=given.conversation)
     print(msgspec.json.encode(exported).decode())
     return 0 if exported.calls else 1

@@ -40,7 +40,9 @@ class FileTable:
     def calls(self) -> list[Row]:
         """Return the indexed rows of all calls, earliest call first."""
         rows = [_read(path) for path in self._directory.glob(f"*/{META}.json")]
-        return sorted(rows, key=lambda row: row.index.started_at if row.index else "")
+        return sorted(
+            rows, key=lambda row: (row.index.started_at if row.index else "", row.session_id)
+        )
 
     def calls_of_day(self, day: str) -> list[Row]:
         """Return the indexed rows of a day, earliest call first."""
