@@ -54,8 +54,8 @@ def _opinions(judgement: Judgement) -> list[tuple[str, str]]:
     heard = Counter(each.sentiment for each in judgement.sentiments)
     moods = ", ".join(f"{words.some(number, 'turn')} {mood}" for mood, number in heard.items())
     return [
-        ("wanted", words.cut(judgement.intent or "", MAX_CHARS)),
-        ("came to it", judgement.resolution or ""),
+        ("intent", words.cut(judgement.intent or "", MAX_CHARS)),
+        ("resolution", judgement.resolution or ""),
         ("the caller", moods),
     ]
 
@@ -67,13 +67,13 @@ def _scores(scores: tuple[Score, ...], prefix: str, numbers: set[int]) -> Markup
         row(
             words.cut(score.id, MAX_CHARS).replace("_", " "),
             PASSED[score.passed],
-            el("span", words.cut(score.reason, MAX_CHARS), dir="auto"),
             el("span", *_evidence(score, prefix, numbers)),
+            el("span", words.cut(score.reason, MAX_CHARS), dir="auto", class_="prose"),
             texts=4,
         )
         for score in scores
     ]
-    return table(("line", "passed", "why", "turns"), rows, texts=4)
+    return table(("line", "passed", "turns", "why"), rows, texts=4)
 
 
 def _evidence(score: Score, prefix: str, numbers: set[int]) -> list[Child]:
