@@ -277,6 +277,15 @@ class Course:
         memories = self.memory.give_back(but=self.resuming)
         return Resumption([Said("system", RESTORED), *memories], then)
 
+    def hear_again(self, sent: int, most: int) -> bytes:
+        """Return what a new conversation must hear next, at most so much, after `sent` bytes of it.
+
+        What is kept no longer, because it listens slowly, is left out, and its clock put right.
+        """
+        begin = max(self._base + sent, self.ring.unheard_from)
+        self._base = begin - sent
+        return self.ring.read(begin, most)
+
     def catch_up(self) -> list[SpeechEvent]:
         """Return what the call has to be told once the new conversation stands."""
         events: list[SpeechEvent] = []

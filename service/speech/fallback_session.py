@@ -68,6 +68,7 @@ class FallbackSession:
         self._course = Course(bot)
         self._link = links[0]
         self._session: SpeechSession | None = None
+        self._hearing: SpeechSession | None = None  # one that is not up to date yet
         self._events: deque[SpeechEvent] = deque()
         self._failure = SpeechError(NO_PROVIDER, retryable=False)
         self._after = ""
@@ -149,8 +150,8 @@ class FallbackSession:
     async def forget_caller(self) -> None:
         """Drop what the caller is saying."""
         self._course.forget_caller()
-        if self._session:
-            await self._session.forget_caller()
+        if session := self._session or self._hearing:
+            await session.forget_caller()
 
     async def revive(self, *, elsewhere: bool) -> None:
         """Do something about a silence; with `elsewhere`, try the next provider if there is one."""
@@ -294,12 +295,13 @@ class FallbackSession:
         self._events.extend(course.catch_up())
 
     async def _catch_up_audio(self, session: SpeechSession) -> None:
-        ring = self._course.ring
-        position = ring.unheard_from
-        while position < ring.end:
-            chunk = ring.read(position, CHUNK_BYTES)
-            position += len(chunk)
-            await session.send_audio(chunk)
+        self._hearing, sent = session, 0
+        try:
+            while chunk := self._course.hear_again(sent, CHUNK_BYTES):
+                sent += len(chunk)
+                await session.send_audio(chunk)
+        finally:
+            self._hearing = None
 
     # Time: a turn that is not found again, and renewal.
 
