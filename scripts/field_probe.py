@@ -17,15 +17,16 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from scripts.probe.answers import report
-from scripts.probe.deployed import look_at
+from scripts.probe.deployed import NobodyThereError, look_at
 from scripts.probe.notebook import Notebook, read_visits
 from scripts.probe.server import FieldProbe
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Do what the arguments say; 2 when something is missing."""
+    """Do what the arguments say; 1 when nobody is there, 2 when something is missing."""
     options = _parser().parse_args(argv)
     if options.command == "report":
         return _report(options.folder)
@@ -34,9 +35,11 @@ def main(argv: list[str] | None = None) -> int:
         print("FIELD_PROBE_API_KEY: set it to the integration's API key", file=sys.stderr)
         return 2
     try:
-        asyncio.run(_serve(options, api_key) if options.command == "serve" else _call(options))
+        if options.command == "call":
+            return asyncio.run(_call(options, api_key))
+        asyncio.run(_serve(options, api_key))
     except KeyboardInterrupt:
-        return 0
+        pass
     return 0
 
 
@@ -50,10 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--max-call", type=float, default=7200, metavar="SECONDS")
     serve.add_argument("--out", type=Path, default=Path("data/field_probe"), metavar="DIR")
     call = commands.add_parser("call", help="look at a deployed address")
-    call.add_argument("url", help="wss:// address without a bot's name")
+    call.add_argument("url", type=_address, help="wss:// address without a bot's name")
     call.add_argument("--quiet", type=float, default=75, metavar="SECONDS")
     commands.add_parser("report", help="print the answers").add_argument("folder", type=Path)
     return parser
+
+
+def _address(text: str) -> str:
+    if urlsplit(text).scheme not in {"ws", "wss"}:
+        raise argparse.ArgumentTypeError("it must begin with wss://, or with ws:// on loopback")
+    return text
 
 
 def _report(folder: Path) -> int:
@@ -80,14 +89,20 @@ async def _serve(options: argparse.Namespace, api_key: str) -> None:
         await server.wait_closed()
 
 
-async def _call(options: argparse.Namespace) -> None:
-    seen = await look_at(
-        options.url,
-        os.environ["FIELD_PROBE_API_KEY"],
-        os.environ.get("FIELD_PROBE_CLIENT_SECRET") or None,
-        quiet_s=options.quiet,
-    )
+async def _call(options: argparse.Namespace, api_key: str) -> int:
+    print("looking: five sessions, then a quiet one…", file=sys.stderr)
+    try:
+        seen = await look_at(
+            options.url,
+            api_key,
+            os.environ.get("FIELD_PROBE_CLIENT_SECRET") or None,
+            quiet_s=options.quiet,
+        )
+    except NobodyThereError as error:
+        print(f"field_probe: {error}", file=sys.stderr)
+        return 1
     print(json.dumps(seen, indent=2))
+    return 0
 
 
 if __name__ == "__main__":

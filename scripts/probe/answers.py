@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from scripts.probe.line import RESET
 from scripts.probe.notebook import Visit
 
 Answer = Callable[[Sequence[Visit]], list[str]]
@@ -91,14 +92,25 @@ def _timers(visits: Sequence[Visit]) -> list[str]:
 
 def _after(visit: Visit, began_s: float) -> str:
     """What the client did about it: errors, `close`, the end of the socket."""
+    resets = [f"the probe reset the socket after {at - began_s:.1f} s" for at in _resets(visit)]
     seen = [
         f"{_name(line)} after {float(str(line['at_s'])) - began_s:.1f} s"
         for line in visit.lines
         if float(str(line["at_s"])) >= began_s
         and (line["what"] == "socket_gone" or line.get("type") in {"error", "close"})
+        and not (line["what"] == "socket_gone" and resets)
         and line["what"] != "sent"
     ]
-    return ", ".join(seen[:6]) or "no reaction"
+    given_up = [f"the probe gave up after {at - began_s:.1f} s" for at in _given_up(visit)]
+    return ", ".join([*seen[:6], *resets, *given_up]) or "no reaction"
+
+
+def _resets(visit: Visit) -> list[float]:
+    return visit.times("sent", type=RESET)
+
+
+def _given_up(visit: Visit) -> list[float]:
+    return visit.times("probe_gave_up")
 
 
 def _name(line: dict[str, object]) -> str:
@@ -191,12 +203,18 @@ def _paths(visits: Sequence[Visit]) -> list[str]:
 
 
 def _long(visits: Sequence[Visit]) -> list[str]:
-    return [
+    opened = [visit for visit in visits if visit.all("received", type="open")]
+    ended = [
         f"socket gone after {end:.0f} s; at the end: {_after(visit, end - 15)}"
-        for visit in visits
+        for visit in opened
         for end in visit.times("socket_gone")
-        if visit.all("received", type="open")
     ]
+    open_still = [
+        f"still open after {end:.0f} s, when the probe gave up (`--max-call`)"
+        for visit in opened
+        for end in _given_up(visit)
+    ]
+    return ended + open_still
 
 
 def _opens(visits: Sequence[Visit]) -> list[str]:

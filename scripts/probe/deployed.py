@@ -8,6 +8,11 @@ from dataclasses import replace
 from scripts.emulators.genesys import CallFailed, CallReport, CallSetup, GenesysCall, play_call
 from scripts.emulators.genesys_setup import NULL_UUID, PROBE_OFFERS
 
+
+class NobodyThereError(Exception):
+    """The address does not answer; the message says what to look at."""
+
+
 ROUNDS = 5  # the first may find the service asleep
 
 
@@ -22,8 +27,29 @@ async def look_at(
         client_secret: Base64 text, or None for unsigned requests.
         quiet_s: How long a session is held with nothing but pings, as in a secure pause: longer
             than the idle timeout of any proxy on the way (often 60 s).
+
+    Raises:
+        NobodyThereError: The first try found no server.
     """
-    setup = CallSetup(
+    setup = _probe(url, api_key, client_secret)
+    first = await _hold(setup, 0)
+    if first.http_status is None:
+        raise NobodyThereError(
+            f"no server answers at {url} ({first.failure}): look at the address, and whether the"
+            " service runs"
+        )
+    rounds = [_facts(first), *[_facts(await _hold(setup, 0)) for _ in range(1, ROUNDS)]]
+    quiet = await _hold(replace(setup), quiet_s)
+    refused = await _hold(replace(setup, api_key="unknown-key-of-the-field-probe"), 0)
+    return {
+        "rounds": rounds,
+        "quiet": {"held_s": quiet_s, **_facts(quiet)},
+        "unknown_key": {"http_status": refused.http_status},
+    }
+
+
+def _probe(url: str, api_key: str, client_secret: str | None) -> CallSetup:
+    return CallSetup(
         url,
         api_key,
         client_secret,
@@ -35,14 +61,6 @@ async def look_at(
         dnis="",
         media=PROBE_OFFERS,
     )
-    rounds = [_facts(await _hold(setup, 0)) for _ in range(ROUNDS)]
-    quiet = await _hold(replace(setup), quiet_s)
-    refused = await _hold(replace(setup, api_key="unknown-key-of-the-field-probe"), 0)
-    return {
-        "rounds": rounds,
-        "quiet": {"held_s": quiet_s, **_facts(quiet)},
-        "unknown_key": {"http_status": refused.http_status},
-    }
 
 
 async def _hold(setup: CallSetup, quiet_s: float) -> CallReport:

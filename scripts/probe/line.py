@@ -15,6 +15,9 @@ from scripts.probe.facts import is_activation_probe, message_facts
 from scripts.probe.notebook import VisitNotes
 from scripts.probe.tones import has_dual_tone
 
+RESET = "socket reset"
+"""How a connection that we reset is written down, among what was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manners:
@@ -45,7 +48,19 @@ class Line:
         self._gone = asyncio.Event()
 
     async def listen(self) -> None:
-        """Read until the socket is gone; then note how it went."""
+        """Read until the socket is gone; then note how it went.
+
+        When it is cancelled the socket is still there, and its end says nothing of the client.
+        """
+        try:
+            await self._read()
+            self.notes.note("socket_gone", code=self._socket.close_code)
+        finally:
+            sizes = sorted(self._frames, key=lambda size: -self._frames[size])[:5]
+            self.notes.note("audio", frames={str(size): self._frames[size] for size in sizes})
+            self._gone.set()
+
+    async def _read(self) -> None:
         try:
             async for message in self._socket:
                 if isinstance(message, bytes):
@@ -54,11 +69,6 @@ class Line:
                     await self._take(message)
         except ConnectionClosed:
             pass
-        finally:
-            sizes = sorted(self._frames, key=lambda size: -self._frames[size])[:5]
-            self.notes.note("audio", frames={str(size): self._frames[size] for size in sizes})
-            self.notes.note("socket_gone", code=self._socket.close_code)
-            self._gone.set()
 
     async def send(self, kind: str, **parameters: object) -> None:
         """Send a message with the next number; nothing happens when the socket is gone."""
@@ -97,7 +107,7 @@ class Line:
 
     def drop(self) -> None:
         """Reset the connection without a word."""
-        self.notes.note("sent", type="socket reset")
+        self.notes.note("sent", type=RESET)
         self._socket.transport.abort()
 
     def skip_number(self) -> None:

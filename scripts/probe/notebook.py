@@ -12,6 +12,8 @@ from pathlib import Path
 FILE_NAME = "observations.ndjson"
 MAX_TEXT = 200  # characters of any value
 MAX_LINES = 2000  # of one visit: a 15-minute call has about 200 pings
+ENDING_LINES = 50  # besides: what tells how a visit ended must find room
+ENDINGS = frozenset({"audio", "probe_gave_up", "socket_gone"})
 MAX_VISITS = 500
 
 
@@ -62,14 +64,21 @@ class VisitNotes:
         return self._now_s() - self._origin_s
 
     def note(self, what: str, **facts: object) -> None:
-        """Append one line; beyond the bound nothing is written."""
-        self._lines += 1
-        if self._lines > MAX_LINES:
+        """Append one line; beyond the bound only how it ends is written."""
+        if self._lines >= _most(what, facts.get("type")):
             return
+        self._lines += 1
         line = {**self._head, "at_s": round(self.at_s(), 3), "what": what}
         line |= {name: _bounded(value) for name, value in facts.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _most(what: str, kind: object) -> int:
+    """How many lines a visit may have for another one to be written; each ending comes once."""
+    if what in ENDINGS:
+        return MAX_LINES + ENDING_LINES + len(ENDINGS)
+    return MAX_LINES + ENDING_LINES * (kind in {"error", "close"})
 
 
 @dataclass(slots=True)

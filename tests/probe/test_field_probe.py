@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from scripts import field_probe
 from scripts.emulators.genesys import CallFailed, CallSetup, GenesysCall, Timers, play_call, probe
 from scripts.probe.answers import QUESTIONS, report
 from scripts.probe.deployed import look_at
-from scripts.probe.notebook import Notebook, Visit, read_visits
+from scripts.probe.notebook import ENDING_LINES, MAX_LINES, Notebook, Visit, read_visits
 from scripts.probe.server import FieldProbe
 
 KEY = "field-probe-key"
@@ -21,10 +22,10 @@ QUICK = Timers(first_ping_s=0.1, ping_s=0.5, closed_s=0.5, step_s=5)
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[str]:
+async def running(folder: Path, max_call_s: float = 20) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     notebook = Notebook(folder, now_s=loop.time, started="2026-01-01T00:00:00+00:00")
-    field = FieldProbe(notebook, KEY, unix_s=lambda: 0.0, max_call_s=20)
+    field = FieldProbe(notebook, KEY, unix_s=lambda: 0.0, max_call_s=max_call_s)
     async with await field.start("127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"ws://127.0.0.1:{port}/probe/"
@@ -206,6 +207,45 @@ def test_the_end_of_a_long_call_is_told_with_what_came_last():
     assert "close(end)" in row
 
 
+def test_a_call_that_the_probe_ends_is_not_told_as_the_clients_doing(tmp_path: Path):
+    async def run() -> None:
+        async with running(tmp_path, max_call_s=0.5) as url:
+            await call(url + "long-call", listens_s=3)
+
+    asyncio.run(run())
+    row = row_of(tmp_path, 9)
+    assert re.search(r"still open after \d s, when the probe gave up", row)
+    assert "socket gone" not in row
+
+
+def test_a_socket_that_the_probe_resets_is_not_told_as_the_clients_doing():
+    visit = Visit(
+        "drop-socket",
+        [
+            line(0.0, "received", type="open"),
+            line(3.0, "sent", type="socket reset"),
+            line(3.1, "socket_gone", code=1006),
+        ],
+    )
+    row = report([visit]).splitlines()[8]
+    assert "drop-socket: the probe reset the socket after 3.0 s" in row
+    assert "socket gone" not in row
+
+
+def test_the_end_of_a_visit_is_written_down_however_long_it_was(tmp_path: Path):
+    notes = Notebook(tmp_path, now_s=lambda: 0.0, started="now").visit("long-call")
+    for _ in range(MAX_LINES + 500):
+        notes.note("received", type="ping")
+    for _ in range(10_000):
+        notes.note("received", type="error", code=500)
+    notes.note("socket_gone", code=1000)
+
+    (visit,) = read_visits(tmp_path)
+    assert len(visit.lines) == MAX_LINES + ENDING_LINES + 1
+    assert len(visit.all("received", type="error")) == ENDING_LINES
+    assert visit.all("socket_gone")
+
+
 def test_a_stranger_is_refused_and_leaves_no_trace(tmp_path: Path):
     async def run() -> None:
         async with running(tmp_path) as url:
@@ -238,3 +278,20 @@ def test_a_deployed_address_is_described(tmp_path: Path):
 def test_a_folder_without_observations_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert field_probe.main(["report", str(tmp_path)]) == 2
     assert "observations.ndjson" in capsys.readouterr().err
+
+
+def test_an_address_where_nobody_listens_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("FIELD_PROBE_API_KEY", KEY)
+    assert field_probe.main(["call", "ws://127.0.0.1:9/audiohook"]) == 1
+    assert "no server answers at ws://127.0.0.1:9/audiohook" in capsys.readouterr().err
+
+
+def test_an_address_of_another_kind_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("FIELD_PROBE_API_KEY", KEY)
+    with pytest.raises(SystemExit):
+        field_probe.main(["call", "https://bridge.example.com"])
+    assert "it must begin with wss://" in capsys.readouterr().err
