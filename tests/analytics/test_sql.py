@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import duckdb
 import pytest
 import sqlglot
 
+from scripts.judge_calls import judge_calls
 from scripts.synthetic_day import MODEL, synthetic_day, write_day
+from service.analytics.judging import PROMPT_VERSION
 from service.analytics.local_calls import record_files
+from service.call_documents import Judgement
 from service.call_events import CallEndedData, TurnData
 
 FOLDER = Path(__file__).parents[2] / "service" / "analytics" / "sql"
@@ -22,14 +26,34 @@ ENDS = [event.data for event in EVENTS if isinstance(event.data, CallEndedData)]
 TURNS = [event.data for event in EVENTS if isinstance(event.data, TurnData)]
 
 
+class CountingJudge:
+    """Thinks by the number of turns."""
+
+    name, model = "counting", "m"
+
+    def judge(self, turns: Sequence[TurnData]) -> Judgement:
+        return judged(len(turns))
+
+
+def judged(turns: int) -> Judgement:
+    return Judgement(
+        summary="Something was said.",
+        intent="opening hours" if turns % 2 else "a delivery",
+        resolution="resolved" if turns < 6 else "unresolved",
+        sentiments=(),
+        scorecard=(),
+    )
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
     folder = tmp_path_factory.mktemp("day")
     write_day(folder / "events", CALLS, seed=SEED)
     assert record_files(folder / "events", folder / "analytics").refused == ()
+    judge_calls(folder / "analytics", CountingJudge())
     connection = duckdb.connect()
-    for table in ("calls", "turns"):
-        files = folder / "analytics" / "lake" / table / "*" / "*.ndjson.gz"
+    for table, kind in (("calls", "ndjson.gz"), ("turns", "ndjson.gz"), ("analysis", "json")):
+        files = folder / "analytics" / "lake" / table / "*" / f"*.{kind}"
         connection.execute(
             f"CREATE TABLE {table} AS SELECT * FROM read_json_auto('{files}',"
             " hive_partitioning = true, hive_types_autocast = false, sample_size = -1)"
@@ -129,3 +153,23 @@ def test_silence_and_interruptions(lake: duckdb.DuckDBPyConnection):
         "silence_ms": sum(end.duration_ms for end in ENDS) - caller - agent,
         "interruptions": sum(turn.interrupted for turn in TURNS),
     }
+
+
+def test_judged_intents(lake: duckdb.DuckDBPyConnection):
+    spoken = [(e.sessionid, e.data.speaker) for e in EVENTS if isinstance(e.data, TurnData)]
+    turns = Counter(session_id for session_id, _ in spoken)
+    asked = {session_id for session_id, speaker in spoken if speaker == "caller"}
+    truth = Counter(
+        (opinion.intent, opinion.resolution, end.disposition)
+        for end in ENDS
+        if end.session_id in asked
+        for opinion in [judged(turns[end.session_id])]
+    )
+
+    rows = ask(lake, "judged_intents")
+
+    names = ("intent", "resolution", "disposition")
+    assert {tuple(row[name] for name in names): row["judged_calls"] for row in rows} == dict(truth)
+    assert [row["judged_calls"] for row in rows] == sorted(truth.values(), reverse=True)
+    assert len(truth) > 3
+    assert {(row["model"], row["prompt_version"]) for row in rows} == {("m", PROMPT_VERSION)}
