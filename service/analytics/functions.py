@@ -27,7 +27,7 @@ from service.analytics.enricher import Enricher
 from service.analytics.exporter import export_call
 from service.analytics.judge_aws import BedrockJudge, ComprehendJudge
 from service.analytics.judge_openai import OpenAIJudge
-from service.analytics.judging import Judge
+from service.analytics.judging import Judge, JudgeSetupError
 from service.analytics.recorder import BatchHandler, Recorder, make_handler
 from service.analytics.sweeper import Sweeper
 
@@ -61,9 +61,12 @@ def enricher(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
 
     def enrich(record: SQSRecord) -> None:
         session_id = json.loads(record.body)["detail"]["session_id"]
-        Enricher(judge, table=_table(), lake=_lake(), bus=_bus(), retention=_retention()).enrich(
-            session_id
-        )
+        wanted = Enricher(judge, table=_table(), lake=_lake(), bus=_bus(), retention=_retention())
+        try:
+            wanted.enrich(session_id)
+        except JudgeSetupError:
+            _judge.cache_clear()  # its key may be another one by now: the next try reads it again
+            raise
 
     return process_partial_response(
         event=event, record_handler=enrich, processor=processor, context=context
@@ -95,8 +98,14 @@ def _judge_key() -> str:
     name = os.environ.get("JUDGE_API_KEY_SECRET")
     if not name:
         return ""
-    key: str = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
-    return key.strip()
+    text: str = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+    if not text.lstrip().startswith("{"):
+        return text.strip()
+    try:
+        return str(json.loads(text)["OPENAI_API_KEY"])
+    except (ValueError, KeyError):
+        # Without what was raised, which holds the text.
+        raise ValueError("expected a key, or JSON with the member OPENAI_API_KEY") from None
 
 
 def _retention() -> timedelta:

@@ -228,6 +228,42 @@ def test_a_completed_call_is_judged(
     assert functions.exporter({"detail": {"session_id": SESSION}}, None)
 
 
+@pytest.mark.parametrize("text", [" sk-judge\n", '{"OPENAI_API_KEY": "sk-judge", "key": null}'])
+def test_a_key_stands_alone_or_among_others(aws: Cloud, monkeypatch: pytest.MonkeyPatch, text: str):
+    boto3.client("secretsmanager").create_secret(Name="judge", SecretString=text)
+    monkeypatch.setenv("JUDGE_API_KEY_SECRET", "judge")
+    assert functions._judge_key() == "sk-judge"
+
+
+@pytest.mark.parametrize("text", ['{"sk-judge": 1}', '{"sk-judge'])
+def test_a_secret_without_a_key_is_said_and_not_quoted(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch, text: str
+):
+    boto3.client("secretsmanager").create_secret(Name="judge", SecretString=text)
+    monkeypatch.setenv("JUDGE_API_KEY_SECRET", "judge")
+    with pytest.raises(ValueError, match="expected a key") as caught:
+        functions._judge_key()
+    assert "sk-judge" not in str(caught.value)
+
+
+def test_a_changed_key_is_read_once_the_old_one_is_refused(
+    aws: Cloud, completed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name="judge", SecretString="sk-old")
+    monkeypatch.setenv("JUDGE_API_KEY_SECRET", "judge")
+    with endpoint() as url:
+        judge_at(url, monkeypatch)
+        answers(401, {})
+        with pytest.raises(BatchProcessingError):
+            functions.enricher(completed, None)
+        secrets.put_secret_value(SecretId="judge", SecretString="sk-new")
+        answers(200, {"content": json.dumps(ANSWER)})
+        assert functions.enricher(completed, None) == {"batchItemFailures": []}
+
+    assert Endpoint.authorization == "Bearer sk-new"
+
+
 def test_a_call_goes_from_the_queue_to_its_judgement_by_way_of_the_bus(
     aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ):
