@@ -85,7 +85,7 @@ class Attempts:
         """Note that the provider works: it has all its tries again."""
         if self._link < len(self._breakers):
             self._breakers[self._link].succeeded()
-        self._tries, self._began_at = 0, None
+        self._tries, self._began_at, self._is_avoided = 0, None, False
 
     def _of_link(self, now: float) -> Attempt | None:
         is_last = self._link == len(self._breakers) - 1

@@ -75,6 +75,8 @@ class Course:
         self._stopped_at = 0
         self._owed: Owed | None = None
         self._open_calls: set[str] = set()
+        self._abandoned_calls: set[str] = set()
+        self._may_use_tools = True
         self._open_words: set[str] = set()
         self._alias: dict[str, str] = {}
         self._was_stopped = self._is_answering = False
@@ -85,6 +87,11 @@ class Course:
         """True while nobody speaks and nothing is owed."""
         busy = self._speaking or self._unanswered or self._is_answering or self.resuming
         return not (busy or self._owed or self._open_calls)
+
+    @property
+    def misses_turn(self) -> bool:
+        """True while a turn that must be heard again was not: once found, it may last."""
+        return bool(self.resuming and not self._speaking)
 
     @property
     def answer_s(self) -> float:
@@ -179,6 +186,7 @@ class Course:
     def _answered(self) -> None:
         if not self._speaking:
             self.ring.settle(self._stopped_at)
+        self._may_use_tools = self._owed is None or self._owed.may_use_tools
         self._unanswered, self._owed = "", None
 
     # What the call tells.
@@ -198,15 +206,19 @@ class Course:
             self._accepted_bot = changed
         self.bot = changed
 
-    def answer(self, call_id: str, output: str, then_say: str) -> None:
-        """Note the result of a function."""
+    def answer(self, call_id: str, output: str, then_say: str) -> bool:
+        """Note the result of a function; False if nobody waits for it any more."""
         self.memory.add_result(call_id, output)
+        if call_id in self._abandoned_calls:
+            return False
         self._open_calls.discard(call_id)
         if not self._open_calls:
             self._owed = Owed(then_say, may_use_tools=not then_say)
+        return True
 
     def abandon_calls(self, but: str) -> None:
         """Wait for no result any more, except for one."""
+        self._abandoned_calls |= self._open_calls - {but}
         self._open_calls &= {but}
 
     def forget_caller(self) -> None:
@@ -268,8 +280,10 @@ class Course:
                 self.ring.settle(self._stopped_at)
                 then = Owed(ANSWER)
             else:
-                then = self._owed or (Owed(GO_ON) if self._mid else None)
+                go_on = Owed(GO_ON, self._may_use_tools) if self._mid else None
+                then = self._owed or go_on
                 then = Owed(ANSWER) if then == Owed() else then
+        self._owed = then or self._owed
         self._mid, self._is_answering = "", False
         self._base = self.ring.unheard_from
         if self._generation < 2:
@@ -286,12 +300,20 @@ class Course:
         self._base = begin - sent
         return self.ring.read(begin, most)
 
-    def catch_up(self) -> list[SpeechEvent]:
-        """Return what the call has to be told once the new conversation stands."""
+    def still_owes(self, owed: Owed) -> bool:
+        """Return whether the model still is to speak by this, and by nothing newer."""
+        return self._owed is owed
+
+    def is_other_bot(self, bot: Bot) -> bool:
+        """Return whether this is another bot than is to speak, which is more than its model."""
+        return bot is not self.bot and replace(bot, model=self.bot.model) != self.bot
+
+    def catch_up(self, bot: Bot) -> list[SpeechEvent]:
+        """Return what the call has to be told once the new conversation stands, as this bot."""
         events: list[SpeechEvent] = []
-        if self.bot is not self._accepted_bot:
-            self._accepted_bot = self.bot
-            events.append(BotChanged(self.bot.bot_id))
+        if bot is not self._accepted_bot:
+            self._accepted_bot = bot
+            events.append(BotChanged(bot.bot_id))
         if self._generation > 1 and self.is_idle:
             events.append(AgentTurnDone())
         return events

@@ -7,7 +7,7 @@ Source: Realtime specification, 11.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from service.speech.port import (
     SpeechSession,
     TextSpeaker,
 )
+from service.speech.renewal import Renewal
 
 CHUNK_BYTES = 8_000
 """A second of audio at a time is given to a new conversation, much faster than it was spoken."""
@@ -39,6 +40,7 @@ LOOK_S = 0.5
 """How often a conversation that is to be renewed looks whether nobody speaks."""
 QUIET_S = 1.0
 """Of silence before a conversation is exchanged for another."""
+Deed = Callable[[SpeechSession], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +70,8 @@ class FallbackSession:
         self._course = Course(bot)
         self._link = links[0]
         self._session: SpeechSession | None = None
-        self._hearing: SpeechSession | None = None  # one that is not up to date yet
+        self._coming: SpeechSession | None = None  # one that is not up to date yet
+        self._meanwhile: list[Deed] = []
         self._events: deque[SpeechEvent] = deque()
         self._failure = SpeechError(NO_PROVIDER, retryable=False)
         self._after = ""
@@ -77,7 +80,7 @@ class FallbackSession:
         self._repeat_by: float | None = None
         self._renew_at: float | None = None
         self._idle_since: float | None = None
-        self._renewal: asyncio.Task[SpeechSession] | None = None
+        self._renewal: Renewal | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -96,8 +99,7 @@ class FallbackSession:
         self._course.memory.add_text(text, speaker)
         if wants_reply:
             self._course.owe(Owed())
-        if self._session:
-            await self._session.send_text(text, speaker=speaker, wants_reply=wants_reply)
+        await self._tell(lambda it: it.send_text(text, speaker=speaker, wants_reply=wants_reply))
 
     async def restore(self, memories: Sequence[Remembered]) -> None:
         """Pass on what happened before; a chain is not restored itself."""
@@ -109,18 +111,17 @@ class FallbackSession:
         course = self._course
         was_open = course.is_open(call_id)
         name = course.memory.name_of(call_id)
-        course.answer(call_id, output, then_say)
-        if self._session is None or not name:
+        if not course.answer(call_id, output, then_say) or not name:
             return
         if was_open:
             own_id = call_id.removeprefix(course.prefix)
-            await self._session.send_tool_result(own_id, output, then_say=then_say)
+            await self._tell(lambda it: it.send_tool_result(own_id, output, then_say=then_say))
         else:
             text = f"The function {name} has returned: {output}"
-            wants_reply = not then_say
-            await self._session.send_text(text, speaker="system", wants_reply=wants_reply)
+            reply = not then_say
+            await self._tell(lambda it: it.send_text(text, speaker="system", wants_reply=reply))
             if then_say:
-                await self._session.say(then_say, may_use_tools=False)
+                await self._tell(lambda it: it.say(then_say, may_use_tools=False))
 
     async def abandon_calls(self, *, but: str = "") -> None:
         """Wait for no function any more, except for one."""
@@ -131,8 +132,7 @@ class FallbackSession:
     async def say(self, instruction: str, *, may_use_tools: bool = True) -> None:
         """Let the model speak now, or as soon as there is one."""
         self._course.owe(Owed(instruction, may_use_tools))
-        if self._session:
-            await self._session.say(instruction, may_use_tools=may_use_tools)
+        await self._tell(lambda it: it.say(instruction, may_use_tools=may_use_tools))
 
     async def change_bot(self, bot: Bot) -> None:
         """Go on as another bot; `BotChanged` answers."""
@@ -150,24 +150,33 @@ class FallbackSession:
     async def forget_caller(self) -> None:
         """Drop what the caller is saying."""
         self._course.forget_caller()
-        if session := self._session or self._hearing:
+        if session := self._session or self._coming:
             await session.forget_caller()
 
     async def revive(self, *, elsewhere: bool) -> None:
         """Do something about a silence; with `elsewhere`, try the next provider if there is one."""
         if elsewhere:
             self._attempts.avoid()
+            self._is_proven = False  # should it speak after all, it is not to be avoided
         if self._session:
             await self._session.revive(elsewhere=elsewhere)
 
     async def interrupt(self, heard: Sequence[HeardItem]) -> None:
         """Tell the model what was heard, also of what it said before it was lost."""
         known = self._course.cut(heard)
-        if self._session is None:
-            return
-        await self._session.interrupt(known)
+        await self._tell(lambda it: it.interrupt(known))
         if len(known) < len(heard) and (note := self._course.correction(heard)):
-            await self._session.send_text(note, speaker="system", wants_reply=False)
+            await self._tell(lambda it: it.send_text(note, speaker="system", wants_reply=False))
+
+    async def _tell(self, deed: Deed) -> None:
+        """Let the conversation know; one that is being brought up to date, as soon as it is.
+
+        What is told while there is none is in the course, from which the next one begins.
+        """
+        if self._session:
+            await deed(self._session)
+        elif self._coming:
+            self._meanwhile.append(deed)
 
     async def aclose(self) -> None:
         """Close all conversations that are left."""
@@ -250,58 +259,72 @@ class FallbackSession:
             await asyncio.sleep(attempt.wait_s)
             self._link = self._links[attempt.link]
             try:
-                session = await self._open(attempt.deadline_s)
+                opened = await self._open(attempt.deadline_s)
             except SpeechError as error:
                 _log.warning("no conversation came about", extra=self._words_for_log(error))
                 self._failed(error)
             else:
-                await self._take_over(session)
+                await self._take_over(*opened)
 
-    async def _open(self, deadline_s: float) -> SpeechSession:
-        """Return a new conversation; one that was made ready for renewal serves at once."""
-        renewal, self._renewal = self._renewal, None
-        if renewal and renewal.done() and not (renewal.cancelled() or renewal.exception()):
-            return renewal.result()
-        if renewal:
-            renewal.cancel()
+    async def _open(self, deadline_s: float) -> tuple[SpeechSession, Bot]:
+        """Return a new conversation, and the bot that it is for.
+
+        One that was made ready for renewal serves at once, if it is of this provider and bot.
+        """
+        bot, provider, renewal = self._course.bot, self._link.provider, self._renewal
+        if renewal and renewal.is_for(provider, bot) and renewal.is_ready:
+            self._renewal = None
+            return renewal.session, bot
+        self._drop_renewal()
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._link.provider.connect(self._course.bot)
+                return await provider.connect(bot), bot
         except TimeoutError as error:
             raise SpeechError("connect_timeout", retryable=True) from error
 
-    async def _take_over(self, session: SpeechSession) -> None:
-        """Let a new conversation know all that it needs, and be the one that counts."""
+    async def _take_over(self, session: SpeechSession, bot: Bot) -> None:
+        """Let a new conversation know all that it needs, and be the one that counts.
+
+        `bot` is what it is configured for; meanwhile another one may be wanted.
+        """
         course = self._course
-        resumption = course.resume()
         try:
-            await session.restore(resumption.memories)
-            await self._catch_up_audio(session)
-            self._session = session
-            if owed := resumption.then:
-                await session.say(owed.instruction, may_use_tools=owed.may_use_tools)
+            await self._bring_up_to_date(session)
+            is_other_bot = course.is_other_bot(bot)
+            if is_other_bot:
+                await session.change_bot(course.bot)
         except BaseException:
             self._session = None
             self._close(session)
             raise
+        finally:
+            self._coming = None
+            self._meanwhile.clear()
         self._attempts.connected()
         now = self._clock()
         self._repeat_by = now + REPEAT_S if course.resuming else None
         self._renew_at = now + self._link.renew_after_s if self._link.renew_after_s else None
+        if self._renew_at and bot.model != course.bot.model and not is_other_bot:
+            self._renew_at = now
         self._set_timer()
         self.model, self.is_reduced = session.model, session.is_reduced
         ready = SpeechReady(self._link.name, self.model, self.is_reduced, self._after)
         self._events.append(ready)
-        self._events.extend(course.catch_up())
+        self._events.extend(course.catch_up(bot if is_other_bot else course.bot))
 
-    async def _catch_up_audio(self, session: SpeechSession) -> None:
-        self._hearing, sent = session, 0
-        try:
-            while chunk := self._course.hear_again(sent, CHUNK_BYTES):
-                sent += len(chunk)
-                await session.send_audio(chunk)
-        finally:
-            self._hearing = None
+    async def _bring_up_to_date(self, session: SpeechSession) -> None:
+        """Tell what was said, let the caller be heard, then what the call has told meanwhile."""
+        resumption = self._course.resume()
+        self._coming, sent = session, 0
+        await session.restore(resumption.memories)
+        while chunk := self._course.hear_again(sent, CHUNK_BYTES):
+            sent += len(chunk)
+            await session.send_audio(chunk)
+        self._session = session
+        if (owed := resumption.then) and self._course.still_owes(owed):
+            await session.say(owed.instruction, may_use_tools=owed.may_use_tools)
+        while self._meanwhile:
+            await self._meanwhile.pop(0)(session)
 
     # Time: a turn that is not found again, and renewal.
 
@@ -324,7 +347,7 @@ class FallbackSession:
         now = self._clock()
         if self._repeat_by is not None and now >= self._repeat_by:
             self._repeat_by = None
-            if self._course.resuming:
+            if self._course.misses_turn:
                 self._events.extend(self._course.give_up_turn())
                 await session.say(LOST_WORDS)
         if self._renew_at is not None and now >= self._renew_at:
@@ -334,16 +357,19 @@ class FallbackSession:
     async def _renew(self, session: SpeechSession, now: float) -> None:
         """Make a second conversation ready, and change over when nobody speaks."""
         self._renew_at = now + LOOK_S
+        provider, bot = self._link.provider, self._course.bot
+        if self._renewal and not self._renewal.is_for(provider, bot):
+            self._drop_renewal()
         if self._renewal is None:
-            self._renewal = asyncio.create_task(self._link.provider.connect(self._course.bot))
-        elif self._renewal.done() and (self._renewal.cancelled() or self._renewal.exception()):
+            self._renewal = Renewal(provider, bot)
+        elif self._renewal.has_failed:
             self._renewal = None
             self._renew_at = now + RENEW_TRY_S
-        elif self._renewal.done() and self._is_quiet(now):
-            fresh, self._renewal, self._after = self._renewal.result(), None, ""
+        elif self._renewal.is_ready and self._is_quiet(now):
+            fresh, self._renewal, self._after = self._renewal.session, None, ""
             self._session = None
             self._close(session)
-            await self._take_over(fresh)
+            await self._take_over(fresh, bot)
 
     def _is_quiet(self, now: float) -> bool:
         """True once nothing has happened for so long that the last answer was heard, and a bit."""
@@ -354,13 +380,9 @@ class FallbackSession:
         return now - self._idle_since >= QUIET_S + self._course.answer_s
 
     def _drop_renewal(self) -> None:
-        if self._renewal is None:
-            return
-        if not self._renewal.done():
-            self._renewal.cancel()
-        elif not self._renewal.cancelled() and not self._renewal.exception():
-            self._close(self._renewal.result())
-        self._renewal = None
+        if self._renewal:
+            self._spawn(self._renewal.undo())
+            self._renewal = None
 
     def _close(self, session: SpeechSession) -> None:
         """Close a conversation beside the call: a dead one takes its time."""

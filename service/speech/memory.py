@@ -143,6 +143,12 @@ class Memory:
         )
         return _bounded([memory for memory in numbered if memory])
 
+    @property
+    def _oldest(self) -> str:
+        """The key of what was said first; of a fact, where there is nothing else."""
+        said = (key for key, entry in self._entries.items() if entry.kind != "system")
+        return next(said, next(iter(self._entries)))
+
     def _add_words(self, event: AgentTranscript) -> None:
         entry = self._entry(event.item_id, "agent")
         entry.text = event.text if event.is_final else entry.text + event.text
@@ -151,17 +157,22 @@ class Memory:
         entry = self._entries.get(key)
         if entry is None:
             if len(self._entries) >= MAX_KEPT:
-                del self._entries[next(iter(self._entries))]
+                del self._entries[self._oldest]
             entry = self._entries[key] = _Entry(kind)
         return entry
 
 
 def _bounded(memories: list[Remembered]) -> list[Remembered]:
-    """Drop the oldest until the rest is small enough; its last one always stays."""
+    """Drop the oldest until the rest is small enough, facts last; its last one always stays."""
     chars = sum(_size(memory) for memory in memories)
     while chars > MAX_CHARS and len(memories) > 1:
-        chars -= _size(memories.pop(0))
+        others = (n for n, memory in enumerate(memories[:-1]) if not _is_fact(memory))
+        chars -= _size(memories.pop(next(others, 0)))
     return memories
+
+
+def _is_fact(memory: Remembered) -> bool:
+    return isinstance(memory, Said) and memory.speaker == "system"
 
 
 def _size(memory: Remembered) -> int:

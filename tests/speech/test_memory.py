@@ -1,5 +1,5 @@
 from service.audio.playout import HeardItem
-from service.speech.memory import MAX_CHARS, MOST, UNCLEAR, Memory
+from service.speech.memory import MAX_CHARS, MAX_KEPT, MOST, UNCLEAR, Memory
 from service.speech.port import (
     AgentAudio,
     AgentAudioDone,
@@ -99,3 +99,22 @@ def test_the_memory_itself_is_bounded():
     for number in range(5_000):
         hears(memory, f"c{number}", "x")
     assert len(memory.give_back()) == MOST
+
+
+def test_facts_outlive_long_and_large_calls():
+    for things in (450, 10):
+        memory = Memory()
+        memory.add_text("FACT", "system")
+        for number in range(things):
+            memory.take(ToolCall(f"c{number}", "look_up", "{}"))
+            memory.add_result(f"c{number}", "x" * (5_000 if things == 10 else 5))
+        assert memory.give_back()[0] == Said("system", "FACT")
+
+
+def test_facts_are_bounded_too():
+    memory = Memory()
+    for number in range(MAX_KEPT + 50):
+        memory.add_text(f"{number:04}" + "x" * 996, "system")
+    given = memory.give_back()
+    assert sum(len(it.text) for it in given if isinstance(it, Said)) <= MAX_CHARS
+    assert given[-1] == Said("system", f"{MAX_KEPT + 49:04}" + "x" * 996)
