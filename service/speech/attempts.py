@@ -53,10 +53,14 @@ class Attempts:
             self._leave_link()
         return None
 
-    def failed(self, now: float, *, for_good: bool) -> None:
-        """Note that the try, or a conversation before it has shown anything, has failed."""
+    def failed(self, now: float, *, for_good: bool, is_of_bot: bool = False) -> None:
+        """Note that the try, or a conversation before it has shown anything, has failed.
+
+        `is_of_bot`: for what the bot asks for, which says nothing about calls of other bots.
+        """
         if self._link < len(self._breakers):
-            self._breakers[self._link].failed(now, for_good=for_good)
+            if not is_of_bot:
+                self._breakers[self._link].failed(now, for_good=for_good)
             self._tries += 1
             if for_good or self._is_avoided or self._tries == len(PACE_S):
                 self._leave_link()
@@ -71,11 +75,11 @@ class Attempts:
         self._began_at = None
         self._is_connected = True
 
-    def lost(self, now: float, *, for_good: bool) -> None:
+    def lost(self, now: float, *, for_good: bool, is_of_bot: bool = False) -> None:
         """Note that a conversation was lost that had worked: no sign that the next one will."""
         self._tries, self._began_at, self._is_connected = 0, None, False
         if for_good or self._is_avoided:
-            self.failed(now, for_good=for_good)
+            self.failed(now, for_good=for_good, is_of_bot=is_of_bot)
 
     def avoid(self) -> None:
         """Go on with the next provider after the next failure, if there is one."""

@@ -40,6 +40,8 @@ LOOK_S = 0.5
 """How often a conversation that is to be renewed looks whether nobody speaks."""
 QUIET_S = 1.0
 """Of silence before a conversation is exchanged for another."""
+OF_BOT = frozenset({"invalid_model", "missing_model", "model_not_found", "session_refused"})
+"""Codes of refusals for what a bot asks for: another bot may be welcome."""
 Deed = Callable[[SpeechSession], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
@@ -238,7 +240,8 @@ class FallbackSession:
         if error.code != NO_PROVIDER:
             self._failure, self._after = error, error.code
         note = self._attempts.lost if self._is_proven else self._attempts.failed
-        note(self._clock(), for_good=not error.retryable)
+        is_of_bot = error.code in OF_BOT
+        note(self._clock(), for_good=not error.retryable, is_of_bot=is_of_bot)
         self._is_proven = False
 
     def _words_for_log(self, error: SpeechError) -> dict[str, str]:

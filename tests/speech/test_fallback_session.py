@@ -538,3 +538,21 @@ def test_a_silence_is_acted_upon_here_and_then_elsewhere():
         assert second.sessions[1].said == ["Greet."]
 
     run(scene, first, second)
+
+
+def test_a_bot_that_is_refused_keeps_no_other_bot_from_a_provider():
+    refused = SpeechError("session_refused", retryable=False)
+    first, second = Provider(refused, None), Provider()
+
+    async def play() -> None:
+        chain = FallbackProvider([Link("p0", first), Link("p1", second)])
+        spoiled = await chain.connect(PLAIN_BOT)
+        assert chain.states() == {"p0": "closed", "p1": "closed"}
+        welcome = await chain.connect(replace(PLAIN_BOT, bot_id="another"))
+        for session in (spoiled, welcome):
+            await session.aclose()
+        await chain.aclose()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(play())
+    assert (len(first.sessions), len(second.sessions)) == (1, 1)
