@@ -91,22 +91,40 @@ def _timers(visits: Sequence[Visit]) -> list[str]:
 
 
 def _after(visit: Visit, began_s: float) -> str:
-    """What the client did about it: errors, `close`, the end of the socket."""
-    resets = [f"the probe reset the socket after {at - began_s:.1f} s" for at in _resets(visit)]
+    """What the client did about it (errors, `close`, the end of the socket), then what we did."""
     seen = [
         f"{_name(line)} after {float(str(line['at_s'])) - began_s:.1f} s"
         for line in visit.lines
         if float(str(line["at_s"])) >= began_s
         and (line["what"] == "socket_gone" or line.get("type") in {"error", "close"})
-        and not (line["what"] == "socket_gone" and resets)
+        and not (line["what"] == "socket_gone" and _resets(visit))
         and line["what"] != "sent"
     ]
-    given_up = [f"the probe gave up after {at - began_s:.1f} s" for at in _given_up(visit)]
-    return ", ".join([*seen[:6], *resets, *given_up]) or "no reaction"
+    return ", ".join([*seen[:6], *_own_endings(visit, began_s)]) or "no reaction"
+
+
+def _own_endings(visit: Visit, began_s: float) -> list[str]:
+    """What the probe did to end it: without this, an answer to it looks like the client's wish."""
+    endings = (
+        ("disconnected", visit.times("sent", type="disconnect")),
+        ("reset the socket", _resets(visit)),
+        ("closed the socket", _closed(visit)),
+        ("gave up", _given_up(visit)),
+    )
+    return [
+        f"the probe {did} after {at - began_s:.1f} s"
+        for did, times in endings
+        for at in times
+        if at > began_s
+    ]
 
 
 def _resets(visit: Visit) -> list[float]:
     return visit.times("sent", type=RESET)
+
+
+def _closed(visit: Visit) -> list[float]:
+    return visit.times("probe_closed")
 
 
 def _given_up(visit: Visit) -> list[float]:
@@ -210,9 +228,13 @@ def _long(visits: Sequence[Visit]) -> list[str]:
         for end in visit.times("socket_gone")
     ]
     open_still = [
-        f"still open after {end:.0f} s, when the probe gave up (`--max-call`)"
+        f"still open after {end:.0f} s, when the probe {did}"
         for visit in opened
-        for end in _given_up(visit)
+        for did, ends in (
+            ("gave up (`--max-call`)", _given_up(visit)),
+            ("closed the socket", _closed(visit)),
+        )
+        for end in ends
     ]
     return ended + open_still
 

@@ -48,13 +48,17 @@ class Line:
         self._gone = asyncio.Event()
 
     async def listen(self) -> None:
-        """Read until the socket is gone; then note how it went.
+        """Read until the socket is gone; then note how it went, and whether we closed it.
 
         When it is cancelled the socket is still there, and its end says nothing of the client.
         """
         try:
             await self._read()
-            self.notes.note("socket_gone", code=self._socket.close_code)
+            end = self._socket.protocol.close_exc
+            if end.sent is not None and not end.rcvd_then_sent:
+                self.notes.note("probe_closed", code=end.sent.code)
+            else:
+                self.notes.note("socket_gone", code=self._socket.close_code)
         finally:
             sizes = sorted(self._frames, key=lambda size: -self._frames[size])[:5]
             self.notes.note("audio", frames={str(size): self._frames[size] for size in sizes})

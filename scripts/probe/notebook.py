@@ -13,7 +13,7 @@ FILE_NAME = "observations.ndjson"
 MAX_TEXT = 200  # characters of any value
 MAX_LINES = 2000  # of one visit: a 15-minute call has about 200 pings
 ENDING_LINES = 50  # besides: what tells how a visit ended must find room
-ENDINGS = frozenset({"audio", "probe_gave_up", "socket_gone"})
+ENDINGS = frozenset({"audio", "probe_closed", "probe_gave_up", "socket_gone"})
 MAX_VISITS = 500
 
 

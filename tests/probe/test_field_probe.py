@@ -295,3 +295,30 @@ def test_an_address_of_another_kind_is_refused(
     with pytest.raises(SystemExit):
         field_probe.main(["call", "https://bridge.example.com"])
     assert "it must begin with wss://" in capsys.readouterr().err
+
+
+def test_a_disconnect_of_the_probe_is_told_beside_the_close_that_answers_it():
+    visit = Visit(
+        "overrun",
+        [
+            line(0.0, "received", type="open"),
+            line(15.0, "sent", type="disconnect"),
+            line(15.1, "received", type="close", reason="disconnect"),
+            line(15.2, "socket_gone", code=1000),
+        ],
+    )
+    row = report([visit]).splitlines()[4]
+    assert "the probe disconnected after 15.0 s" in row
+
+
+def test_a_probe_that_is_stopped_is_not_told_as_the_clients_doing(tmp_path: Path):
+    async def run() -> None:
+        async with running(tmp_path) as url:
+            calling = asyncio.create_task(call(url + "long-call", listens_s=3))
+            await asyncio.sleep(0.5)
+        await calling
+
+    asyncio.run(run())
+    row = row_of(tmp_path, 9)
+    assert re.search(r"still open after \d s, when the probe closed the socket", row)
+    assert "socket gone" not in row
