@@ -12,7 +12,7 @@ from pathlib import Path
 FILE_NAME = "observations.ndjson"
 MAX_TEXT = 200  # characters of any value
 MAX_LINES = 2000  # of one visit: a 15-minute call has about 200 pings
-ENDING_LINES = 50  # besides: what tells how a visit ended must find room
+ENDING_LINES = 50  # besides, for errors, and again for the messages that end a session
 ENDINGS = frozenset({"audio", "probe_closed", "probe_gave_up", "socket_gone"})
 MAX_VISITS = 500
 
@@ -77,8 +77,10 @@ class VisitNotes:
 def _most(what: str, kind: object) -> int:
     """How many lines a visit may have for another one to be written; each ending comes once."""
     if what in ENDINGS:
-        return MAX_LINES + ENDING_LINES + len(ENDINGS)
-    return MAX_LINES + ENDING_LINES * (kind in {"error", "close"})
+        return MAX_LINES + 2 * ENDING_LINES + len(ENDINGS)
+    if kind in {"close", "disconnect"}:  # errors, which may be many, leave them room
+        return MAX_LINES + 2 * ENDING_LINES
+    return MAX_LINES + ENDING_LINES * (kind == "error")
 
 
 @dataclass(slots=True)

@@ -322,3 +322,15 @@ def test_a_probe_that_is_stopped_is_not_told_as_the_clients_doing(tmp_path: Path
     row = row_of(tmp_path, 9)
     assert re.search(r"still open after \d s, when the probe closed the socket", row)
     assert "socket gone" not in row
+
+
+def test_the_close_is_written_down_after_any_number_of_errors(tmp_path: Path):
+    notes = Notebook(tmp_path, now_s=lambda: 0.0, started="now").visit("long-call")
+    for _ in range(MAX_LINES + 500):
+        notes.note("received", type="error", code=500)
+    notes.note("sent", type="disconnect")
+    notes.note("received", type="close", reason="disconnect")
+
+    (visit,) = read_visits(tmp_path)
+    assert visit.all("sent", type="disconnect")
+    assert visit.all("received", type="close")
