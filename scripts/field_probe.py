@@ -17,7 +17,9 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
 
 from scripts.probe.answers import report
 from scripts.probe.deployed import NobodyThereError, look_at
@@ -60,8 +62,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _address(text: str) -> str:
-    if urlsplit(text).scheme not in {"ws", "wss"}:
+    if not text.lower().startswith(("ws://", "wss://")):
         raise argparse.ArgumentTypeError("it must begin with wss://, or with ws:// on loopback")
+    try:
+        parse_uri(text)
+    except (InvalidURI, ValueError) as error:
+        message = f"expected wss://HOST[:PORT]/PATH: {error}"
+        raise argparse.ArgumentTypeError(message) from error
     return text
 
 

@@ -334,3 +334,13 @@ def test_the_close_is_written_down_after_any_number_of_errors(tmp_path: Path):
     (visit,) = read_visits(tmp_path)
     assert visit.all("sent", type="disconnect")
     assert visit.all("received", type="close")
+
+
+@pytest.mark.parametrize("url", ["wss://", "ws://host:99999/a", "ws://host:abc/a", "ws://[::1/a"])
+def test_an_address_that_cannot_be_called_is_said(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("FIELD_PROBE_API_KEY", KEY)
+    with pytest.raises(SystemExit):
+        field_probe.main(["call", url])
+    assert "expected wss://HOST[:PORT]/PATH" in capsys.readouterr().err
