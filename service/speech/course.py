@@ -36,6 +36,9 @@ GO_ON = "You were cut off in mid-sentence. Go on from where you were cut off, wi
 CORRECTION = "The caller broke in. Of what you said last, only this was heard: «{words}»"
 LOST_WORDS = "The caller's last words were lost. Apologise briefly and ask to repeat them."
 
+QUIET_S = 1.0
+"""Of silence before a conversation is exchanged for another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owed:
@@ -75,12 +78,12 @@ class Course:
         self._stopped_at = 0
         self._owed: Owed | None = None
         self._open_calls: set[str] = set()
-        self._abandoned_calls: set[str] = set()
         self._may_use_tools = True
         self._open_words: set[str] = set()
         self._alias: dict[str, str] = {}
         self._was_stopped = self._is_answering = False
         self._answer_bytes = 0
+        self._idle_since: float | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -93,10 +96,17 @@ class Course:
         """True while a turn that must be heard again was not: once found, it may last."""
         return bool(self.resuming and not self._speaking)
 
-    @property
-    def answer_s(self) -> float:
-        """Length of the latest item of the agent's speech."""
-        return self._answer_bytes / (BYTES_PER_MS * 1_000)
+    def is_quiet(self, now: float) -> bool:
+        """True once nothing has happened for so long that the last answer was heard, and a bit.
+
+        It counts from the first look that finds nothing going on; `now` is monotonic seconds.
+        """
+        if not self.is_idle:
+            self._idle_since = None
+            return False
+        self._idle_since = now if self._idle_since is None else self._idle_since
+        answer_s = self._answer_bytes / (BYTES_PER_MS * 1_000)
+        return now - self._idle_since >= QUIET_S + answer_s
 
     @property
     def prefix(self) -> str:
@@ -138,8 +148,8 @@ class Course:
     def _agent_speaks(self, event: AgentAudio) -> AgentAudio:
         if self._generation > 1:
             event = replace(event, item_id=self.prefix + event.item_id)
-        if self._unanswered or self._owed:
-            self._answered()
+        if event.item_id != self._mid and (self._unanswered or self._owed):
+            self._answered()  # the rest of what was being said already answers nothing
         self._answer_bytes = len(event.pcmu) + (self._answer_bytes if self._mid else 0)
         self._mid, self._is_answering = event.item_id, True
         self.memory.take(event)
@@ -206,19 +216,15 @@ class Course:
             self._accepted_bot = changed
         self.bot = changed
 
-    def answer(self, call_id: str, output: str, then_say: str) -> bool:
-        """Note the result of a function; False if nobody waits for it any more."""
+    def answer(self, call_id: str, output: str, then_say: str) -> None:
+        """Note the result of a function."""
         self.memory.add_result(call_id, output)
-        if call_id in self._abandoned_calls:
-            return False
         self._open_calls.discard(call_id)
         if not self._open_calls:
             self._owed = Owed(then_say, may_use_tools=not then_say)
-        return True
 
     def abandon_calls(self, but: str) -> None:
         """Wait for no result any more, except for one."""
-        self._abandoned_calls |= self._open_calls - {but}
         self._open_calls &= {but}
 
     def forget_caller(self) -> None:
@@ -231,6 +237,8 @@ class Course:
     def cut(self, heard: Sequence[HeardItem]) -> list[HeardItem]:
         """Note what was heard before the agent was stopped; return what the provider knows of."""
         self._mid, self._is_answering = "", False
+        if self._owed and self._owed.instruction == GO_ON:
+            self._owed = None
         self.memory.cut(heard)
         start = len(self.prefix)
         return [
@@ -274,15 +282,16 @@ class Course:
     def resume(self) -> Resumption:
         """Begin a new conversation; its audio clock begins at the ring's `unheard_from`."""
         self._generation += 1
-        then: Owed | None = None
-        if not self.resuming:
+        then = self._owed  # newer than the caller's turn, which would have cleared it
+        if self.resuming:
+            then = None if then == Owed() else then  # the turn that is heard again is answered
+        else:
             if self._unanswered:
                 self.ring.settle(self._stopped_at)
-                then = Owed(ANSWER)
-            else:
-                go_on = Owed(GO_ON, self._may_use_tools) if self._mid else None
-                then = self._owed or go_on
-                then = Owed(ANSWER) if then == Owed() else then
+                then = then or Owed(ANSWER)
+            elif self._mid:
+                then = then or Owed(GO_ON, self._may_use_tools)
+            then = Owed(ANSWER) if then == Owed() else then
         self._owed = then or self._owed
         self._mid, self._is_answering = "", False
         self._base = self.ring.unheard_from
@@ -299,6 +308,11 @@ class Course:
         begin = max(self._base + sent, self.ring.unheard_from)
         self._base = begin - sent
         return self.ring.read(begin, most)
+
+    @property
+    def owes_nothing(self) -> bool:
+        """True while the model is to say nothing of its own accord."""
+        return self._owed is None
 
     def still_owes(self, owed: Owed) -> bool:
         """Return whether the model still is to speak by this, and by nothing newer."""
@@ -322,7 +336,6 @@ class Course:
         """Give up the turn that should have been heard again; return what the call is told."""
         turn, self.resuming, self._speaking = self.resuming, "", ""
         self.ring.settle(self.ring.end)
-        self._owed = Owed(LOST_WORDS)
         stopped = CallerSpeechStopped(turn, self.ring.end // BYTES_PER_MS)
         words = CallerTranscript(turn, None)
         return [words] if self._was_stopped else [stopped, words]

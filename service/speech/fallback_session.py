@@ -38,8 +38,6 @@ RENEW_TRY_S = 60.0
 """Between two tries to renew a conversation."""
 LOOK_S = 0.5
 """How often a conversation that is to be renewed looks whether nobody speaks."""
-QUIET_S = 1.0
-"""Of silence before a conversation is exchanged for another."""
 OF_BOT = frozenset({"invalid_model", "missing_model", "model_not_found", "session_refused"})
 """Codes of refusals for what a bot asks for: another bot may be welcome."""
 Deed = Callable[[SpeechSession], Awaitable[None]]
@@ -81,7 +79,6 @@ class FallbackSession:
         self._wait: asyncio.Timeout | None = None
         self._repeat_by: float | None = None
         self._renew_at: float | None = None
-        self._idle_since: float | None = None
         self._renewal: Renewal | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -113,17 +110,14 @@ class FallbackSession:
         course = self._course
         was_open = course.is_open(call_id)
         name = course.memory.name_of(call_id)
-        if not course.answer(call_id, output, then_say) or not name:
+        if not (was_open or name):
             return
+        course.answer(call_id, output, then_say)
         if was_open:
             own_id = call_id.removeprefix(course.prefix)
             await self._tell(lambda it: it.send_tool_result(own_id, output, then_say=then_say))
         else:
-            text = f"The function {name} has returned: {output}"
-            reply = not then_say
-            await self._tell(lambda it: it.send_text(text, speaker="system", wants_reply=reply))
-            if then_say:
-                await self._tell(lambda it: it.say(then_say, may_use_tools=False))
+            await self._tell(_in_words(f"The function {name} has returned: {output}", then_say))
 
     async def abandon_calls(self, *, but: str = "") -> None:
         """Wait for no function any more, except for one."""
@@ -139,7 +133,7 @@ class FallbackSession:
     async def change_bot(self, bot: Bot) -> None:
         """Go on as another bot; `BotChanged` answers."""
         self._course.change_bot(bot)
-        if self._session:
+        if self._session and not self._coming:  # which is told once it is up to date
             await self._session.change_bot(bot)
 
     async def use_model(self, model: str) -> None:
@@ -293,9 +287,10 @@ class FallbackSession:
         course = self._course
         try:
             await self._bring_up_to_date(session)
-            is_other_bot = course.is_other_bot(bot)
-            if is_other_bot:
-                await session.change_bot(course.bot)
+            told = bot
+            while course.is_other_bot(told):  # again, where it changes meanwhile
+                told = course.bot
+                await session.change_bot(told)
         except BaseException:
             self._session = None
             self._close(session)
@@ -307,6 +302,7 @@ class FallbackSession:
         now = self._clock()
         self._repeat_by = now + REPEAT_S if course.resuming else None
         self._renew_at = now + self._link.renew_after_s if self._link.renew_after_s else None
+        is_other_bot = told is not bot
         if self._renew_at and bot.model != course.bot.model and not is_other_bot:
             self._renew_at = now
         self._set_timer()
@@ -352,7 +348,8 @@ class FallbackSession:
             self._repeat_by = None
             if self._course.misses_turn:
                 self._events.extend(self._course.give_up_turn())
-                await session.say(LOST_WORDS)
+                if self._course.owes_nothing:
+                    await self.say(LOST_WORDS)
         if self._renew_at is not None and now >= self._renew_at:
             await self._renew(session, now)
         self._set_timer()
@@ -368,19 +365,11 @@ class FallbackSession:
         elif self._renewal.has_failed:
             self._renewal = None
             self._renew_at = now + RENEW_TRY_S
-        elif self._renewal.is_ready and self._is_quiet(now):
+        elif self._renewal.is_ready and self._course.is_quiet(now):
             fresh, self._renewal, self._after = self._renewal.session, None, ""
             self._session = None
             self._close(session)
             await self._take_over(fresh, bot)
-
-    def _is_quiet(self, now: float) -> bool:
-        """True once nothing has happened for so long that the last answer was heard, and a bit."""
-        if not self._course.is_idle:
-            self._idle_since = None
-            return False
-        self._idle_since = now if self._idle_since is None else self._idle_since
-        return now - self._idle_since >= QUIET_S + self._course.answer_s
 
     def _drop_renewal(self) -> None:
         if self._renewal:
@@ -395,3 +384,14 @@ class FallbackSession:
         task = asyncio.create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _in_words(text: str, then_say: str) -> Deed:
+    """Return how the result of a call that a conversation does not know is told to it."""
+
+    async def deed(session: SpeechSession) -> None:
+        await session.send_text(text, speaker="system", wants_reply=not then_say)
+        if then_say:
+            await session.say(then_say, may_use_tools=False)
+
+    return deed

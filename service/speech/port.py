@@ -249,7 +249,7 @@ class SpeechSession(Protocol):
     async def abandon_calls(self, *, but: str = "") -> None:
         """Wait for no function any more, except for the call `but`: the conversation ends.
 
-        Results that come later are ignored.
+        A result that comes all the same, because the conversation went on, may be told in words.
         """
         ...
 

@@ -161,19 +161,6 @@ def test_a_farewell_meanwhile_takes_the_place_of_what_was_owed():
     run(scene, provider)
 
 
-def test_a_result_that_nobody_waits_for_is_not_spoken_about():
-    provider = Provider()
-
-    async def scene(call: Call) -> None:
-        await call.hear(ToolCall("c", "look_up", "{}"))
-        await call.session.abandon_calls()
-        await call.session.send_tool_result("c", '{"x":1}')
-        assert provider.sessions[0].notes == []
-        assert provider.sessions[0].results == []
-
-    run(scene, provider)
-
-
 # Whose it is.
 
 
