@@ -19,12 +19,11 @@ import msgspec
 
 from scripts.recorder_folder import add_folder, check_folder
 from service.analytics.enricher import CallNotThereError, Enricher
-from service.analytics.judge_openai import OpenAIJudge
+from service.analytics.judge_openai import OPENAI, OpenAIJudge
 from service.analytics.judging import Judge, JudgeBusyError, JudgeSetupError
 from service.analytics.local import FileBus, FileLake, FileTable
 from service.analytics.local_calls import record_files
 
-OPENAI = "https://api.openai.com/v1"
 MAX_BUSY = 3
 """Calls one after the other that the judge cannot take: it is down, and the rest would wait."""
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from components.events import DETAIL_TYPE, EVENT_SOURCE, Events
+from components.events import COMPLETED, Events
 from components.function import Function
-from components.queue import dead_letter_queue, work_queue
+from components.queue import RECEIVE, dead_letter_queue, work_queue
 from components.secrets import Secrets
 from judging import JudgeSettings
 from policies import Statement, allow, bedrock_models
@@ -56,11 +56,10 @@ class Enricher(pulumi.ComponentResource):
 
     def _filled(self, name: str, events: Events) -> aws.sqs.Queue:
         """Make the queue, and what brings the completed calls of the bus into it."""
-        pattern = {"source": [EVENT_SOURCE], "detail-type": [DETAIL_TYPE]}
         rule = aws.cloudwatch.EventRule(
             name,
             event_bus_name=events.bus.name,
-            event_pattern=pulumi.Output.json_dumps(pattern),
+            event_pattern=pulumi.Output.json_dumps(COMPLETED),
             opts=self._child,
         )
         queue = work_queue(
@@ -76,10 +75,9 @@ class Enricher(pulumi.ComponentResource):
         return queue
 
     def _recording(self, events: Events) -> list[Statement]:
-        receive = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
         keys = pulumi.Output.concat(events.lake.arn, "/")
         return [
-            allow(receive, self.queue.arn),
+            allow(RECEIVE, self.queue.arn),
             allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], events.table.arn),
             allow(["s3:GetObject"], pulumi.Output.concat(keys, "oversize/rows/*")),
             allow(["s3:PutObject"], pulumi.Output.concat(keys, "analysis/*")),

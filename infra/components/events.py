@@ -11,7 +11,8 @@ FUNCTION_TIMEOUT_S = 30
 RESULTS_DAYS = 7
 """Answers of Athena repeat what is in the lake: they need not last."""
 EVENT_SOURCE = "audioconnector-bridge"
-DETAIL_TYPE = "CallCompleted"
+COMPLETED = {"source": [EVENT_SOURCE], "detail-type": ["CallCompleted"]}
+"""The pattern of rules that follow a call's end (`service/analytics/aws.py`)."""
 
 
 class Events(pulumi.ComponentResource):

@@ -7,9 +7,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components.enricher import Enricher
-from components.events import DETAIL_TYPE, EVENT_SOURCE, FUNCTION_TIMEOUT_S, Events
+from components.events import COMPLETED, FUNCTION_TIMEOUT_S, Events
 from components.function import Function
-from components.queue import dead_letter_queue
+from components.queue import RECEIVE, dead_letter_queue
 from components.secrets import Secrets
 from policies import Statement, allow
 from settings import Settings
@@ -50,11 +50,10 @@ class Functions(pulumi.ComponentResource):
 
     def _recorder(self) -> aws.lambda_.Function:
         events = self._events
-        receive = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
         function = self._make(
             "recorder",
             [
-                allow(receive, events.queue.arn),
+                allow(RECEIVE, events.queue.arn),
                 *self._recording(),
                 allow(["dynamodb:GetItem"], events.table.arn),
                 allow(["s3:GetObject"], self._lake("oversize/*")),
@@ -104,12 +103,11 @@ class Functions(pulumi.ComponentResource):
             destination_config={"on_failure": {"destination": self.dead.arn}},
             opts=self._child,
         )
-        pattern = {"source": [EVENT_SOURCE], "detail-type": [DETAIL_TYPE]}
         self._rule(
             "exporter",
             function,
             event_bus_name=self._events.bus.name,
-            event_pattern=pulumi.Output.json_dumps(pattern),
+            event_pattern=pulumi.Output.json_dumps(COMPLETED),
         )
         return function
 

@@ -14,6 +14,9 @@ TRIES = 5
 TIMEOUTS_HIDDEN = 6
 """A message is hidden six times as long as its function may work. Source: Lambda's guide to SQS."""
 
+RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+"""What Lambda does with a queue in the function's name."""
+
 
 def dead_letter_queue(name: str, child: pulumi.ResourceOptions) -> aws.sqs.Queue:
     """Make a queue for what could not be processed."""

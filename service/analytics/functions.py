@@ -26,7 +26,7 @@ from service.analytics.aws import DynamoTable, EventBridgeBus, S3Claims, S3Clien
 from service.analytics.enricher import Enricher
 from service.analytics.exporter import export_call
 from service.analytics.judge_aws import BedrockJudge, ComprehendJudge
-from service.analytics.judge_openai import OpenAIJudge
+from service.analytics.judge_openai import OPENAI, OpenAIJudge
 from service.analytics.judging import Judge, JudgeSetupError
 from service.analytics.recorder import BatchHandler, Recorder, make_handler
 from service.analytics.sweeper import Sweeper
@@ -90,7 +90,7 @@ def _judge() -> Judge | None:
         raise ValueError("JUDGE must be none, comprehend, or openai or bedrock with a JUDGE_MODEL")
     if kind == "bedrock":
         return BedrockJudge(boto3.client("bedrock-runtime", config=_PATIENCE), model)
-    address = os.environ.get("JUDGE_BASE_URL") or "https://api.openai.com/v1"
+    address = os.environ.get("JUDGE_BASE_URL") or OPENAI
     return OpenAIJudge(address, _judge_key(), model)
 
 

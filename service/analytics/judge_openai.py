@@ -24,6 +24,7 @@ from service.analytics.judging import (
 from service.call_documents import Judgement
 from service.call_events import TurnData
 
+OPENAI = "https://api.openai.com/v1"
 MAX_ANSWER_BYTES = 200_000
 """Ten times what `MAX_TOKENS` are, and little enough for one row of the table."""
 MAX_TOKENS = 4_000

@@ -90,7 +90,7 @@ def selected(turns: Sequence[TurnData], max_characters: int = MAX_CHARACTERS) ->
     short = [_shortened(turn, max_characters // 8) for turn in turns]
     head = _fitting(short, max_characters // 4)
     left = max_characters - sum(len(turn.text) for turn in head)
-    return head + _fitting(short[: len(head) - 1 : -1] if head else short[::-1], left)[::-1]
+    return head + _fitting(reversed(short[len(head) :]), left)[::-1]
 
 
 def _shortened(turn: TurnData, most: int) -> TurnData:
