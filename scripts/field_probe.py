@@ -11,6 +11,8 @@ Markdown. What is written down holds no key, number, digit or word. See scripts/
 
 import argparse
 import asyncio
+import base64
+import binascii
 import json
 import os
 import sys
@@ -38,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         if options.command == "call":
-            return asyncio.run(_call(options, api_key))
+            return asyncio.run(_call(options, api_key, _client_secret()))
         asyncio.run(_serve(options, api_key))
     except KeyboardInterrupt:
         pass
@@ -96,13 +98,27 @@ async def _serve(options: argparse.Namespace, api_key: str) -> None:
         await server.wait_closed()
 
 
-async def _call(options: argparse.Namespace, api_key: str) -> int:
+def _client_secret() -> str | None:
+    """Return the secret, None for unsigned requests.
+
+    Raises:
+        SystemExit: It is not Base64; what it is instead is not repeated.
+    """
+    secret = os.environ.get("FIELD_PROBE_CLIENT_SECRET") or None
+    try:
+        base64.b64decode(secret or "", validate=True)
+    except binascii.Error:
+        raise SystemExit("FIELD_PROBE_CLIENT_SECRET: expected the integration's Base64") from None
+    return secret
+
+
+async def _call(options: argparse.Namespace, api_key: str, client_secret: str | None) -> int:
     print("looking: five sessions, then a quiet one…", file=sys.stderr)
     try:
         seen = await look_at(
             options.url,
             api_key,
-            os.environ.get("FIELD_PROBE_CLIENT_SECRET") or None,
+            client_secret,
             quiet_s=options.quiet,
         )
     except NobodyThereError as error:

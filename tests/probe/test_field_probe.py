@@ -344,3 +344,11 @@ def test_an_address_that_cannot_be_called_is_said(
     with pytest.raises(SystemExit):
         field_probe.main(["call", url])
     assert "expected wss://HOST[:PORT]/PATH" in capsys.readouterr().err
+
+
+def test_a_secret_that_is_no_base64_is_said_and_not_repeated(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FIELD_PROBE_API_KEY", KEY)
+    monkeypatch.setenv("FIELD_PROBE_CLIENT_SECRET", "no base64!")
+    with pytest.raises(SystemExit, match="expected the integration's Base64") as told:
+        field_probe.main(["call", "ws://127.0.0.1:9/audiohook"])
+    assert "no base64!" not in str(told.value)
